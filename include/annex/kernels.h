@@ -1,0 +1,89 @@
+// The inner loops, behind one table of functions for each CPU level.
+//
+// The scalar level is the specification: every other level is tested against it. A level is chosen once, by the CPU's
+// features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
+// arguments or needs an alignment.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace annex {
+
+// Vectors in a sketch block; the width of every block kernel.
+inline constexpr size_t kBlockSize = 32;
+
+// Sums that a cosine needs, accumulated in float.
+struct CosineSums {
+    float inner_product;
+    float norm_a_squared;
+    float norm_b_squared;
+};
+
+// What turns the sums of a block into lower bounds (see annex/sketch.h for the derivation):
+//   bound[v] = base + add_scale * f_add[v] + f_rescale[v] * (sum_scale * sum[v] + sum_offset) - error_scale *
+//   f_error[v]
+struct BoundTerms {
+    float base;
+    float add_scale;
+    float sum_scale;
+    float sum_offset;
+    float error_scale;
+};
+
+struct Kernels {
+    const char* name;  // "scalar", "sse4", "avx2", "avx512", "neon" ...
+
+    // Distances of float vectors a[n], b[n], accumulated in float.
+    float (*l2_squared)(const float* a, const float* b, size_t n);
+    float (*inner_product)(const float* a, const float* b, size_t n);
+    CosineSums (*cosine)(const float* a, const float* b, size_t n);
+    float (*l1)(const float* a, const float* b, size_t n);
+
+    // Refinement rows: codes[n], n a multiple of 64. sum (q[i] - scale * codes[i])^2, and sum q[i] * codes[i].
+    float (*row_l2_squared)(const float* query, const int8_t* codes, float scale, size_t n);
+    float (*row_inner_product)(const float* query, const int8_t* codes, size_t n);
+
+    // Adds the look-up table's values of `rows` rows of a sketch block to sums[32]. Row j holds byte j of the codes of
+    // 32 vectors; table + 32 * j holds the 16 values of its low nibble, then the 16 of its high nibble. Accumulates in
+    // 16 bits and widens at least every 128 rows, so any number of rows is allowed.
+    void (*sketch_accumulate)(const uint8_t* codes, size_t rows, const uint8_t* table, uint32_t* sums);
+
+    // Lower bounds of 32 vectors from their sums; factors are bfloat16. Bit v of the result is set where bound[v] <
+    // threshold (never for a NaN). All 32 bounds are written.
+    uint32_t (*sketch_bounds)(const uint32_t* sums, const uint16_t* f_add, const uint16_t* f_rescale,
+                              const uint16_t* f_error, const BoundTerms& terms, float threshold, float* bounds);
+
+    // In-place fast Walsh-Hadamard transform of x[n], n a power of two, unnormalised.
+    void (*hadamard)(float* x, size_t n);
+    // x[i] = -x[i] where bit i of signs (least significant bit of byte 0 first) is set; n a multiple of 8.
+    void (*flip_signs)(float* x, const uint8_t* signs, size_t n);
+    // (x[i], x[i + n/2]) = (x[i] + x[i + n/2], x[i] - x[i + n/2]); n even.
+    void (*kac_step)(float* x, size_t n);
+};
+
+// The table in use: the best that the CPU has, or the one forced by SetKernelLevel.
+[[nodiscard]] const Kernels& ActiveKernels() noexcept;
+
+// The levels that this CPU can run, the scalar one first, the best last.
+[[nodiscard]] size_t KernelLevelCount() noexcept;
+[[nodiscard]] const Kernels& KernelLevel(size_t i) noexcept;
+
+// Forces the level of that name, or the best one for "auto". False when this CPU does not have it.
+bool SetKernelLevel(std::string_view name) noexcept;
+
+// bfloat16 conversions. The encoders round towards -infinity, +infinity and to nearest even; values beyond the range
+// become infinite in the rounding direction that keeps the inequality, and a NaN stays one.
+[[nodiscard]] inline float Bf16ToFloat(uint16_t value) noexcept {
+    union {
+        uint32_t bits;
+        float number;
+    } u{static_cast<uint32_t>(value) << 16};
+    return u.number;
+}
+[[nodiscard]] uint16_t FloatToBf16Down(float value) noexcept;
+[[nodiscard]] uint16_t FloatToBf16Up(float value) noexcept;
+[[nodiscard]] uint16_t FloatToBf16Nearest(float value) noexcept;
+
+}  // namespace annex

@@ -1,0 +1,43 @@
+// A random orthogonal transform in O(D log D): FHT-Kac.
+//
+// Four rounds of {flip the signs by random bits, fast Hadamard transform of the first or the last 2^floor(log2 P)
+// coordinates, one Kac step over the two halves}; when P is a power of two, the Hadamard transform covers all of it and
+// the Kac step is left out. Idea: the fast rotators of the RaBitQ papers (arXiv 2405.12497, 2409.09913) and Kac's
+// random walk. Orthogonal up to rounding, and a pure function of (dimensions, seed): nothing but the seed is stored.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace annex {
+
+// Dimensions after padding: the next multiple of 64.
+[[nodiscard]] constexpr size_t PaddedDimensions(size_t dimensions) noexcept {
+    return (dimensions + 63) / 64 * 64;
+}
+
+class Rotation {
+  public:
+    Rotation(size_t dimensions, uint64_t seed);
+
+    [[nodiscard]] size_t dimensions() const noexcept { return dimensions_; }
+    [[nodiscard]] size_t padded() const noexcept { return padded_; }
+
+    // Rotates in place x[padded()], whose coordinates from dimensions() on must be zero.
+    void Apply(float* x) const noexcept;
+    // The inverse of Apply.
+    void ApplyInverse(float* x) const noexcept;
+
+    // ||computed - exact|| <= kRelativeError * ||x|| for Apply, at any number of dimensions to 16,000: each of the at
+    // most 4 * (13 + 1) + 1 stages rounds every output once.
+    static constexpr double kRelativeError = 128.0 / (1 << 24);
+
+  private:
+    size_t dimensions_;
+    size_t padded_;
+    size_t transform_size_;       // the power of two that one Hadamard transform covers
+    std::vector<uint8_t> signs_;  // 4 rounds of padded/8 bytes
+};
+
+}  // namespace annex
