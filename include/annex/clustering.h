@@ -1,0 +1,98 @@
+// Training and assignment: which list a vector belongs to.
+//
+// Everything works in the rotated, centred space of P padded dimensions (annex/space.h) and by L2 for every metric: for
+// inner product, spherical k-means makes a query scan several times more rows (measured), L2 with second copies does
+// not.
+//
+// Work is cut into steps of some 20 ms a thread, so that the caller can serve interrupts in between. Results depend on
+// the input and the seed alone, not on the number of threads or the CPU level's timing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace annex {
+
+inline constexpr uint32_t kNoList = UINT32_MAX;
+
+// Starts the team of worker threads (threads - 1 of them) with every signal blocked, so that none is ever delivered to
+// them. Called once before anything below runs with more than one thread.
+void StartThreads(int threads);
+// Ends the team. Nothing below may be running.
+void StopThreads() noexcept;
+
+// A sample of rows, each held as 8-bit codes and a scale: a quarter of the floats' memory.
+class Sample {
+  public:
+    // Memory is taken as rows arrive, at most BytesPerRow(padded) * capacity.
+    Sample(size_t padded, size_t capacity);
+
+    [[nodiscard]] static size_t BytesPerRow(size_t padded) noexcept { return padded + sizeof(float); }
+
+    void Add(const float* row);                // size() < capacity
+    void Replace(size_t i, const float* row);  // i < size()
+    [[nodiscard]] size_t size() const noexcept;
+    [[nodiscard]] size_t capacity() const noexcept;
+    [[nodiscard]] size_t padded() const noexcept;
+    // Decodes row i into out[padded].
+    void Decode(size_t i, float* out) const noexcept;
+};
+
+struct KMeansOptions {
+    size_t lists;
+    size_t iterations;
+    uint64_t seed;
+    int threads;
+};
+
+// Lloyd's k-means from random rows: assignment by GEMM (||x||^2 + ||c||^2 - 2 x c^T), empty clusters refilled by
+// splitting a large one (probability in proportion to its size, both halves moved apart by a factor of 1 +- 1/1024).
+// Fewer rows than lists: the rows themselves, then copies moved apart by noise; no rows: zero centroids.
+class KMeans {
+  public:
+    KMeans(const Sample& sample, const KMeansOptions& options);
+    ~KMeans();
+    // Does a bounded piece of work. False when there is nothing left to do.
+    bool Step();
+    [[nodiscard]] double progress() const noexcept;  // 0 to 1
+    // lists * padded floats, row-major. Complete when Step() has returned false.
+    [[nodiscard]] std::vector<float> TakeCentroids();
+};
+
+// Iterations that pay for this number of lists: 10 for few lists, down to 3 for many (each costs lists * rows *
+// padded).
+[[nodiscard]] size_t RecommendedIterations(size_t lists) noexcept;
+
+struct Assignment {
+    uint32_t primary;
+    uint32_t secondary;  // kNoList without a second copy, or with a single list
+};
+
+// Nearest lists by GEMM. The second copy goes where SOAR's loss ||r'||^2 + <r', r/||r||>^2 is least among the next
+// seven nearest, r and r' being the residuals to the first and the second list (arXiv 2404.00774).
+class Assigner {
+  public:
+    // centroids[lists * padded] must outlive the assigner.
+    Assigner(const float* centroids, size_t lists, size_t padded, int threads);
+    ~Assigner();
+    // Rows that one call of Assign may take and stay within some 20 ms a thread and 16 MB of scratch memory; at
+    // least 1.
+    [[nodiscard]] size_t batch() const noexcept;
+    void Assign(const float* rows, size_t n, bool spill, Assignment* out);
+};
+
+// Decides whether second copies pay: draws up to 256 queries from the sample, finds their 10 nearest among it, and
+// compares how many entries must be scanned, lists being probed in order of distance, until 95 % of these are found,
+// with and without second copies. They pay when they save more than a quarter, since each costs memory as well.
+class SpillTrial {
+  public:
+    SpillTrial(const Sample& sample, const float* centroids, size_t lists, uint64_t seed, int threads);
+    ~SpillTrial();
+    bool Step();  // false when done
+    [[nodiscard]] bool Pays() const noexcept;
+    [[nodiscard]] double scanned_single() const noexcept;  // entries a query, for the record
+    [[nodiscard]] double scanned_spill() const noexcept;
+};
+
+}  // namespace annex

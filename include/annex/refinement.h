@@ -1,0 +1,72 @@
+// The refinement: 8 bits a dimension and a true lower bound of the distance.
+//
+// A row is y ~ scale * codes, codes in [-127, 127], and `error` >= ||y - scale * codes|| plus every rounding that can
+// come between the bound and the value which PostgreSQL computes from the heap tuple (see refinement.cc for the
+// derivation):
+//   L2:            ||q - x||   >= ||y_q - y^|| - error - slack(q)
+//   cosine:        1 - cos     >= (the same)^2 / 2 - slack
+//   inner product: -<q, x>     >= -<q, mean> - <y_q, y^> - ||y_q|| (error + slack)
+// It is coded relative to the data's mean, not to a list: one row serves both copies, and a list can be split without
+// the heap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "annex/space.h"
+
+namespace annex {
+
+struct RowFactors {
+    float scale;
+    float error;
+};
+
+// lower <= the operator's value <= upper; `upper` need not be exact to the last bit, it only sets a search's threshold.
+struct Bounds {
+    double lower;
+    double upper;
+};
+
+class RowEncoder {
+  public:
+    explicit RowEncoder(const Space& space) noexcept;
+    // y[padded] as TransformRow gives it; codes[padded].
+    [[nodiscard]] RowFactors Encode(const float* y, int8_t* codes) const noexcept;
+
+  private:
+    size_t padded_;
+    double relative_slack_;  // of ||y||
+    double absolute_slack_;
+};
+
+// y[i] = scale * codes[i].
+void DecodeRow(const int8_t* codes, float scale, size_t padded, float* y) noexcept;
+
+// The query's side. Holds no memory of its own.
+class RowQuery {
+  public:
+    RowQuery() = default;
+    // q[dimensions] raw, y[padded] as TransformQuery gives it; y must outlive this object.
+    RowQuery(const Space& space, const float* q, const float* y) noexcept;
+
+    // Bounds of the operator's value (distance for L2 and cosine, negative inner product) for a row.
+    [[nodiscard]] Bounds Bound(const int8_t* codes, const RowFactors& row) const noexcept;
+
+    // ||y_q - y^||^2 and <y_q, y^> of a decoded centroid.
+    [[nodiscard]] float SquaredDistance(const int8_t* codes, float scale) const noexcept;
+    [[nodiscard]] float InnerProduct(const int8_t* codes, float scale) const noexcept;
+
+    [[nodiscard]] double norm() const noexcept { return norm_; }  // ||y_q||
+
+  private:
+    const float* y_ = nullptr;
+    size_t padded_ = 0;
+    Metric metric_ = Metric::kL2;
+    double norm_ = 0;
+    double mean_product_ = 0;    // <q, mean>, inner product only
+    double relative_slack_ = 0;  // of the distance
+    double absolute_slack_ = 0;
+};
+
+}  // namespace annex

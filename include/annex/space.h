@@ -1,0 +1,54 @@
+// The space in which an index works: centred on the data's mean, padded to a multiple of 64 dimensions, rotated.
+//
+//   L2:            y = R(x - mean)
+//   cosine:        y = R(x / ||x|| - mean), so that 1 - cos = ||y_q - y_x||^2 / 2
+//   inner product: y = R(x - mean) for rows, y = R(q) for queries, so that <q, x> = <q, mean> + <y_q, y_x>
+//
+// Centring matters: the rounding error of a query's look-up table grows with ||y_q||, the bound with the distance to a
+// list.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "annex/rotation.h"
+
+namespace annex {
+
+enum class Metric : uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3 };
+
+// What can be said about the distances of a row before looking at a query.
+enum class RowClass : uint8_t {
+    kNormal,     // has codes and a true lower bound
+    kUnbounded,  // ||x||^2 is zero by underflow, denormal, or beyond the range: no bound holds, it must come first
+    kNaN,        // the zero vector under cosine: its distance is NaN, it comes last
+};
+
+class Space {
+  public:
+    // mean[dimensions]; all zero when nothing is known about the data.
+    Space(Metric metric, size_t dimensions, uint64_t seed, std::vector<float> mean);
+
+    [[nodiscard]] Metric metric() const noexcept { return metric_; }
+    [[nodiscard]] size_t dimensions() const noexcept { return rotation_.dimensions(); }
+    [[nodiscard]] size_t padded() const noexcept { return rotation_.padded(); }
+    [[nodiscard]] const std::vector<float>& mean() const noexcept { return mean_; }
+    [[nodiscard]] double mean_norm() const noexcept { return mean_norm_; }
+
+    // Classifies x[dimensions] and, when it is normal, writes y[padded].
+    [[nodiscard]] RowClass TransformRow(const float* x, float* y) const noexcept;
+    // The same for a query. kUnbounded: every bound is -infinity; kNaN: every distance is NaN. For L2 and inner product
+    // a query of zeros is normal.
+    [[nodiscard]] RowClass TransformQuery(const float* q, float* y) const noexcept;
+    // The class alone.
+    [[nodiscard]] RowClass Classify(const float* x) const noexcept;
+
+  private:
+    Metric metric_;
+    Rotation rotation_;
+    std::vector<float> mean_;
+    double mean_norm_;
+};
+
+}  // namespace annex
