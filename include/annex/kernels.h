@@ -3,6 +3,10 @@
 // The scalar level is the specification: every other level is tested against it. A level is chosen once, by the CPU's
 // features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
 // arguments or needs an alignment.
+//
+// On all levels alike, bit for bit: sketch_accumulate, hadamard, flip_signs, kac_step, scale. The others add floats in
+// an order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as
+// the sums define them.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +55,7 @@ struct Kernels {
     void (*sketch_accumulate)(const uint8_t* codes, size_t rows, const uint8_t* table, uint32_t* sums);
 
     // Lower bounds of 32 vectors from their sums; factors are bfloat16. Bit v of the result is set where bound[v] <
-    // threshold (never for a NaN). All 32 bounds are written.
+    // threshold (never for a NaN). All 32 bounds are written. Sums must be below 2^31.
     uint32_t (*sketch_bounds)(const uint32_t* sums, const uint16_t* f_add, const uint16_t* f_rescale,
                               const uint16_t* f_error, const BoundTerms& terms, float threshold, float* bounds);
 
@@ -61,6 +65,8 @@ struct Kernels {
     void (*flip_signs)(float* x, const uint8_t* signs, size_t n);
     // (x[i], x[i + n/2]) = (x[i] + x[i + n/2], x[i] - x[i + n/2]); n even.
     void (*kac_step)(float* x, size_t n);
+    // x[i] *= factor.
+    void (*scale)(float* x, float factor, size_t n);
 };
 
 // The table in use: the best that the CPU has, or the one forced by SetKernelLevel.

@@ -19,6 +19,7 @@ namespace annex {
 
 class Rotation {
   public:
+    // dimensions from 1 on; throws kInvalidArgument for 0.
     Rotation(size_t dimensions, uint64_t seed);
 
     [[nodiscard]] size_t dimensions() const noexcept { return dimensions_; }
@@ -30,10 +31,15 @@ class Rotation {
     void ApplyInverse(float* x) const noexcept;
 
     // ||computed - exact|| <= kRelativeError * ||x|| for Apply, at any number of dimensions to 16,000: each of the at
-    // most 4 * (13 + 1) + 1 stages rounds every output once.
+    // most 4 * (13 + 1) stages of butterflies rounds every output once, and scaling rounds twice in each of 4 rounds.
     static constexpr double kRelativeError = 128.0 / (1 << 24);
 
   private:
+    [[nodiscard]] const uint8_t* RoundSigns(size_t round) const noexcept;
+    // Where the transform of a round begins: the first or the last coordinates, by turns.
+    [[nodiscard]] size_t RoundStart(size_t round) const noexcept;
+    [[nodiscard]] float FinalScale() const noexcept;
+
     size_t dimensions_;
     size_t padded_;
     size_t transform_size_;       // the power of two that one Hadamard transform covers

@@ -1,0 +1,133 @@
+// The scalar kernels: what each kernel means, one coordinate at a time. Every other level is tested against this file.
+#include <cmath>
+
+#include "engine/kernels/levels.h"
+
+namespace annex::internal {
+namespace {
+
+float L2Squared(const float* a, const float* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const float difference = a[i] - b[i];
+        sum += difference * difference;
+    }
+    return sum;
+}
+
+float InnerProduct(const float* a, const float* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    return sum;
+}
+
+CosineSums Cosine(const float* a, const float* b, size_t n) {
+    CosineSums sums{0, 0, 0};
+    for (size_t i = 0; i < n; ++i) {
+        sums.inner_product += a[i] * b[i];
+        sums.norm_a_squared += a[i] * a[i];
+        sums.norm_b_squared += b[i] * b[i];
+    }
+    return sums;
+}
+
+float L1(const float* a, const float* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += std::fabs(a[i] - b[i]);
+    return sum;
+}
+
+float RowL2Squared(const float* query, const int8_t* codes, float scale, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const float difference = query[i] - scale * static_cast<float>(codes[i]);
+        sum += difference * difference;
+    }
+    return sum;
+}
+
+float RowInnerProduct(const float* query, const int8_t* codes, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += query[i] * static_cast<float>(codes[i]);
+    return sum;
+}
+
+// Byte j of vector v's code holds two sub-codes; each selects one of the 16 values of its table.
+void SketchAccumulate(const uint8_t* codes, size_t rows, const uint8_t* table, uint32_t* sums) {
+    for (size_t row = 0; row < rows; ++row) {
+        const uint8_t* low_table = table + 32 * row;
+        const uint8_t* high_table = low_table + 16;
+        for (size_t v = 0; v < kBlockSize; ++v) {
+            const uint8_t code = codes[kBlockSize * row + v];
+            sums[v] += low_table[code & 15];
+            sums[v] += high_table[code >> 4];
+        }
+    }
+}
+
+uint32_t SketchBounds(const uint32_t* sums, const uint16_t* f_add, const uint16_t* f_rescale, const uint16_t* f_error,
+                      const BoundTerms& terms, float threshold, float* bounds) {
+    uint32_t below = 0;
+    for (size_t v = 0; v < kBlockSize; ++v) {
+        const float sum = terms.sum_scale * static_cast<float>(sums[v]) + terms.sum_offset;
+        bounds[v] = terms.base + terms.add_scale * Bf16ToFloat(f_add[v]) + Bf16ToFloat(f_rescale[v]) * sum -
+                    terms.error_scale * Bf16ToFloat(f_error[v]);
+        if (bounds[v] < threshold) below |= uint32_t{1} << v;
+    }
+    return below;
+}
+
+// The butterflies go from the nearest neighbours to the farthest. Every level keeps this order, so that all agree bit
+// for bit.
+void Hadamard(float* x, size_t n) {
+    for (size_t half = 1; half < n; half *= 2) {
+        for (size_t start = 0; start < n; start += 2 * half) {
+            for (size_t i = start; i < start + half; ++i) {
+                const float sum = x[i] + x[i + half];
+                const float difference = x[i] - x[i + half];
+                x[i] = sum;
+                x[i + half] = difference;
+            }
+        }
+    }
+}
+
+void FlipSigns(float* x, const uint8_t* signs, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        if ((signs[i / 8] >> (i % 8)) & 1) x[i] = -x[i];
+    }
+}
+
+void KacStep(float* x, size_t n) {
+    const size_t half = n / 2;
+    for (size_t i = 0; i < half; ++i) {
+        const float sum = x[i] + x[i + half];
+        const float difference = x[i] - x[i + half];
+        x[i] = sum;
+        x[i + half] = difference;
+    }
+}
+
+void Scale(float* x, float factor, size_t n) {
+    for (size_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+}  // namespace
+
+constinit const Kernels kScalarKernels = {
+    .name = "scalar",
+    .l2_squared = L2Squared,
+    .inner_product = InnerProduct,
+    .cosine = Cosine,
+    .l1 = L1,
+    .row_l2_squared = RowL2Squared,
+    .row_inner_product = RowInnerProduct,
+    .sketch_accumulate = SketchAccumulate,
+    .sketch_bounds = SketchBounds,
+    .hadamard = Hadamard,
+    .flip_signs = FlipSigns,
+    .kac_step = KacStep,
+    .scale = Scale,
+};
+
+}  // namespace annex::internal
