@@ -1,0 +1,125 @@
+# Builds, installs and tests annex. `make help` lists the targets.
+#
+# PGXS does the PostgreSQL part (set PG_CONFIG to choose the installation); the engine is a static library that CMake
+# builds under build/engine. Objects go under build/, so that only annex.so appears beside the sources.
+
+MODULE_big = annex
+EXTENSION = control/annex
+DATA = $(wildcard control/annex--*.sql)
+PGFILEDESC = "annex - vector type and approximate nearest neighbour indexes"
+
+BUILD = build
+SOURCES = $(shell find src/pg -name '*.cc' | LC_ALL=C sort)
+OBJS = $(SOURCES:src/%.cc=$(BUILD)/%.o)
+ENGINE_DIR = $(BUILD)/engine
+ENGINE_LIB = $(ENGINE_DIR)/libannex_engine.a
+
+# ------------------------------------------------------------------------------------------------ compiling, linking
+
+PG_CPPFLAGS = -Iinclude -Isrc '-DPGDLLEXPORT=__attribute__((visibility("default")))'
+PG_CXXFLAGS = -std=c++20 -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -fno-math-errno \
+	-Wno-register -Wall -Wextra -Werror
+# Only PostgreSQL must see anything of ours: the engine's and OpenBLAS's symbols stay inside.
+SHLIB_LINK = @$(ENGINE_DIR)/link.rsp -Wl,--exclude-libs,ALL
+# Bitcode for inlining is of no use for code that dispatches by CPU.
+override with_llvm = no
+# The library is linked as C++.
+override COMPILER = $(CXX) $(CXXFLAGS)
+
+# ---------------------------------------------------------------------------------------------- tests by installcheck
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+REGRESS_OPTS = --inputdir=. --load-extension=annex
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=annex
+
+EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan
+
+PG_CONFIG ?= pg_config
+
+# Goals that need nothing from PGXS: their scripts call make again for what they need, once they have seen to it that
+# everything is installed. (PGXS has a rule for `check` that refuses; ours cannot stand beside it without a warning.)
+OWN_GOALS = help engine check check-% demo demo-clean bench format lint wall
+ifneq ($(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)),)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error $(PG_CONFIG) names no PGXS: install PostgreSQL's development files, or set PG_CONFIG (scripts/packages.sh build))
+endif
+include $(PGXS)
+endif
+
+# ------------------------------------------------------------------------------------------------------- our own rules
+
+# PostgreSQL's headers are system headers here, so that warnings in them do not stop the build.
+GLUE_CPPFLAGS = $(patsubst -I$(includedir_server),-isystem $(includedir_server),$(patsubst \
+	-I$(includedir_internal),-isystem $(includedir_internal),$(CPPFLAGS)))
+
+$(BUILD)/pg/%.o: src/pg/%.cc $(BUILD)/pg/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(GLUE_CPPFLAGS) -MMD -MP -c $< -o $@
+
+ifneq ($(MAKECMDGOALS),clean)
+-include $(OBJS:.o=.d)
+endif
+
+# Another PostgreSQL or other flags: everything is compiled again.
+GLUE_CONFIG = $(VERSION) $(includedir_server) $(CXX) $(CXXFLAGS) $(GLUE_CPPFLAGS)
+$(BUILD)/pg/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call shell_quote,$(GLUE_CONFIG)) | cmp -s - $@ || \
+		printf '%s\n' $(call shell_quote,$(GLUE_CONFIG)) > $@
+shell_quote = '$(subst ','\'',$(1))'
+
+$(MODULE_big)$(DLSUFFIX): $(ENGINE_LIB)
+
+$(ENGINE_LIB): FORCE
+	@scripts/build-engine.sh $(ENGINE_DIR)
+
+.PHONY: FORCE
+FORCE:
+
+# ------------------------------------------------------------------------------------------------- targets for people
+
+.PHONY: help engine check check-lint check-unit check-asan check-tsan check-regress check-isolation check-tap \
+	demo demo-clean bench format lint wall
+
+help:
+	@sed -n 's/^##@ *//p' $(firstword $(MAKEFILE_LIST))
+
+##@ make                 build the extension (PG_CONFIG=... chooses the PostgreSQL)
+##@ make install         install it (DESTDIR is honoured)
+##@ make uninstall       remove it
+##@ make installcheck    run the regression and isolation tests on a running server that has it installed
+##@ make check           everything: lint, unit tests, regression, isolation and TAP tests on a private cluster
+##@ make check-NAME      one part of it: lint unit regress isolation tap; and asan, tsan: unit tests with sanitizers
+##@                      TESTS="a b" selects tests by name within check-unit, -regress, -isolation, -tap
+##@ make demo            a private PostgreSQL with data and an index to play with
+##@ make demo-clean      remove it
+##@ make bench           measure on a data file
+##@ make format          format the C++ sources
+##@ make lint            formatting, clang-tidy, shellcheck
+##@ make wall            the rules between the engine and PostgreSQL
+##@ make clean           remove what was built
+
+engine: $(ENGINE_LIB)
+
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+check:
+	@PG_CONFIG='$(PG_CONFIG)' scripts/check.sh all
+endif
+check-lint check-unit check-asan check-tsan check-regress check-isolation check-tap:
+	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check.sh $(@:check-%=%)
+
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' scripts/demo.sh
+demo-clean:
+	@PG_CONFIG='$(PG_CONFIG)' scripts/demo.sh clean
+bench:
+	@PG_CONFIG='$(PG_CONFIG)' test/bench/run.sh
+
+format:
+	@scripts/lint.sh format
+lint:
+	@PG_CONFIG='$(PG_CONFIG)' scripts/lint.sh
+wall:
+	@scripts/wall.sh
