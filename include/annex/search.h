@@ -1,0 +1,150 @@
+// A search over inverted lists, independent of where their bytes lie.
+//
+// The caller owns the storage and drives: it feeds the rows of the centroids' list, hands over the centroids'
+// refinement rows that the ranking asks for, then, list by list, feeds the list's rows and hands over the refinement
+// rows of the survivors. No call reads storage, so pages need be locked only while they are fed.
+//
+//   Begin -> BeginRanking, Feed*, EndRanking / Rank* -> per round: BeginRound, {BeginList, Feed*, EndList, Refine*}*,
+//   EndRound
+//         -> Next*
+//
+// A round probes the nearest lists that are still to be probed and, again, those of earlier rounds, for rows that were
+// not worth refining then: its threshold, the k'-th least upper bound, is wider. Within a round Next gives rows in
+// order of their true lower bounds; a later round may give a row that is nearer than one already returned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "annex/place_set.h"
+#include "annex/refinement.h"
+#include "annex/sketch.h"
+#include "annex/space.h"
+
+namespace annex {
+
+// An entry whose sketch says that it may matter.
+struct Survivor {
+    float bound;  // of its sketch, in the sketch's units
+    Place place;
+    HeapTid heap_tid;
+};
+static_assert(sizeof(Survivor) == 16);
+
+// A list, ranked. For an inner list `target` is the heap TID of its centroid's entry: the address of its descriptor.
+struct RankedList {
+    float key;  // lists are probed in this order
+    float base;
+    float add_scale;
+    float reach;  // length of the part of the query that the sketches of this list estimate along
+    HeapTid target;
+};
+
+// A row with true bounds of its distance: `lower` in the operator's units, `upper` in the sketch's.
+struct Candidate {
+    float lower;
+    float upper;
+    Place place;
+    HeapTid heap_tid;
+};
+
+struct SearchCounters {
+    uint64_t lists = 0;
+    uint64_t entries = 0;  // sketches estimated
+    uint64_t refined = 0;
+    uint64_t rounds = 0;
+};
+
+class ListSearch {
+  public:
+    // Starts a search for q[space.dimensions()]; space must outlive it. epsilon: standard deviations of the sketch's
+    // error that a bound allows for. max_candidates bounds the memory (each candidate takes some 40 bytes). Returns the
+    // query's class; nothing below may be called unless it is kNormal.
+    RowClass Begin(const Space& space, const float* query, float epsilon, size_t max_candidates);
+
+    // Ranking of the centroids, whose list has the origin for its centroid.
+    void BeginRanking();
+    void EndRanking();
+    // Moves the `count` centroids that are best by their sketches among those not yet given out to the front of the
+    // rest and returns them; the caller hands each one's row to Rank, then calls SortRanked.
+    [[nodiscard]] std::span<const Survivor> NextCentroids(size_t count);
+    void Rank(const Survivor& centroid, const int8_t* codes, float scale, float rho);
+    void SortRanked();
+    // Ranked so far; the first `probed` of them keep their places.
+    [[nodiscard]] std::span<const RankedList> ranked() const noexcept { return ranked_; }
+    [[nodiscard]] size_t centroids() const noexcept { return centroids_.size(); }
+
+    // A round that wants at least k rows.
+    void BeginRound(size_t k);
+    void BeginList(const RankedList& list);
+    // Packed rows of the list, in order; a block may be cut at any row between two calls. start_row is the row of its
+    // block at which these rows begin, as the page says; throws kCorrupted if that is not where the last call ended.
+    void FeedRows(const uint8_t* rows, size_t count, size_t start_row);
+    // Entries that are not packed yet.
+    void FeedEntries(const uint8_t* entries, size_t count);
+    // Entries that may matter, best first while the threshold is open, else in order of place. Throws kCorrupted if a
+    // block was not complete.
+    [[nodiscard]] std::span<const Survivor> EndList();
+    // False when the row was refined before or can no longer matter: its refinement row need not be read.
+    [[nodiscard]] bool Wants(const Survivor& survivor) const noexcept;
+    void Refine(const Survivor& survivor, const int8_t* codes, const RowFactors& row);
+    // After the round's last list. probed: how many of ranked() have been probed by now.
+    void EndRound(size_t probed);
+
+    // The next row of the round in order of lower bounds; false when the round has run dry.
+    bool Next(Candidate* out);
+    // True when nothing that the probed lists hold is left after this round.
+    [[nodiscard]] bool Exhausted() const noexcept { return exhausted_; }
+
+    [[nodiscard]] const SearchCounters& counters() const noexcept { return counters_; }
+    // Bytes held, for the caller's account.
+    [[nodiscard]] size_t MemoryUsed() const noexcept;
+
+    // Share of a list's root mean square residual by which inner product ranks it higher (measured: 0.15 to 0.3).
+    static constexpr float kRhoWeight = 0.25F;
+
+  private:
+    void Estimate(const BlockTrailer& trailer);
+    [[nodiscard]] bool Open() const noexcept;
+    [[nodiscard]] double SketchUnits(double value) const noexcept;
+    void Consider(float upper);
+    void Forget();
+
+    const Space* space_ = nullptr;
+    size_t code_rows_ = 0;
+    std::vector<float> y_;  // the query in the index's space
+    RowQuery row_query_;
+    SketchQuery sketch_query_;
+    double mean_product_ = 0;
+    float epsilon_ = 0;
+    size_t max_candidates_ = 0;
+
+    // The list being fed.
+    bool ranking_ = false;
+    BoundTerms terms_{};
+    size_t row_in_block_ = 0;
+    uint32_t sums_[kBlockSize] = {};
+    std::vector<Survivor> survivors_;
+    std::vector<uint8_t> scratch_;  // a block made of entries
+
+    std::vector<Survivor> centroids_;
+    size_t centroids_given_ = 0;
+    std::vector<RankedList> ranked_;
+    size_t probed_ = 0;
+
+    // The round.
+    size_t k_ = 0;
+    float threshold_ = 0;      // the k'-th least upper bound, in the sketch's units
+    float ceiling_ = 0;        // rows at or beyond it were forgotten to save memory, in the operator's units
+    std::vector<float> best_;  // max-heap of the k' least upper bounds
+    std::vector<Candidate> candidates_;
+    size_t next_ = 0;   // candidates_ before it have been returned
+    size_t ready_ = 0;  // candidates_ before it may be returned in this round
+    bool exhausted_ = false;
+    PlaceSet seen_;
+    SearchCounters counters_;
+};
+
+}  // namespace annex

@@ -1,0 +1,281 @@
+// The search over inverted lists: ranking, rounds, threshold and candidates.
+#include "annex/search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "annex/error.h"
+#include "annex/kernels.h"
+
+namespace annex {
+
+static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// The float nearest below or above a double, so that a bound stays one.
+static float RoundDown(double value) noexcept {
+    const float rounded = static_cast<float>(value);
+    return rounded > value ? std::nextafterf(rounded, -kInfinity) : rounded;
+}
+static float RoundUp(double value) noexcept {
+    const float rounded = static_cast<float>(value);
+    return rounded < value ? std::nextafterf(rounded, kInfinity) : rounded;
+}
+
+RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
+    space_ = &space;
+    code_rows_ = CodeRows(space.padded());
+    y_.resize(space.padded());
+    scratch_.resize(code_rows_ * kRowBytes);
+    epsilon_ = epsilon;
+    max_candidates_ = std::max<size_t>(max_candidates, 64);
+    survivors_.clear();
+    centroids_.clear();
+    centroids_given_ = 0;
+    ranked_.clear();
+    probed_ = 0;
+    best_.clear();
+    candidates_.clear();
+    next_ = ready_ = 0;
+    exhausted_ = false;
+    seen_.Clear();
+    counters_ = SearchCounters{};
+
+    const RowClass row_class = space.TransformQuery(query, y_.data());
+    if (row_class != RowClass::kNormal) return row_class;
+    row_query_ = RowQuery(space, query, y_.data());
+    sketch_query_.Reset(y_.data(), space.padded());
+    mean_product_ = 0;
+    if (space.metric() == Metric::kInnerProduct)
+        for (size_t i = 0; i < space.dimensions(); i++)
+            mean_product_ += static_cast<double>(query[i]) * static_cast<double>(space.mean()[i]);
+    return RowClass::kNormal;
+}
+
+// ---- Ranking ----
+
+// The root's centroid is the origin, so nothing but the base and the sketches' sums counts. The error's place in a
+// centroid's entry holds rho (see BeginList for why only inner product uses it).
+void ListSearch::BeginRanking() {
+    const bool inner_product = space_->metric() == Metric::kInnerProduct;
+    const double norm = row_query_.norm();
+    ranking_ = true;
+    threshold_ = kInfinity;
+    terms_ = BoundTerms{inner_product ? 0.0F : static_cast<float>(norm * norm), 1.0F, sketch_query_.sum_scale(),
+                        sketch_query_.sum_offset(), inner_product ? kRhoWeight * static_cast<float>(norm) : 0.0F};
+    row_in_block_ = 0;
+    survivors_.clear();
+}
+
+void ListSearch::EndRanking() {
+    if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "the list of centroids ends inside a block");
+    ranking_ = false;
+    centroids_.swap(survivors_);
+    survivors_.clear();
+    centroids_given_ = 0;
+}
+
+std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
+    const size_t begin = centroids_given_;
+    const size_t end = std::min(begin + count, centroids_.size());
+    if (end < centroids_.size())
+        std::nth_element(centroids_.begin() + static_cast<ptrdiff_t>(begin),
+                         centroids_.begin() + static_cast<ptrdiff_t>(end), centroids_.end(),
+                         [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
+    std::sort(centroids_.begin() + static_cast<ptrdiff_t>(begin), centroids_.begin() + static_cast<ptrdiff_t>(end),
+              [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    centroids_given_ = end;
+    return {centroids_.data() + begin, end - begin};
+}
+
+void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale, float rho) {
+    RankedList list{};
+    list.target = centroid.heap_tid;
+    const double norm_squared = row_query_.norm() * row_query_.norm();
+    if (space_->metric() == Metric::kInnerProduct) {
+        const double product = row_query_.InnerProduct(codes, scale);
+        double centroid_squared = 0;
+        for (size_t i = 0; i < space_->padded(); i++) centroid_squared += static_cast<double>(codes[i] * codes[i]);
+        centroid_squared *= static_cast<double>(scale) * static_cast<double>(scale);
+        const double along = centroid_squared > 0 ? product / centroid_squared : 0;
+        list.base = static_cast<float>(-product);
+        list.add_scale = static_cast<float>(along);
+        list.reach = static_cast<float>(std::sqrt(std::max(0.0, norm_squared - along * product)));
+        list.key = static_cast<float>(-product - kRhoWeight * row_query_.norm() * static_cast<double>(rho));
+    } else {
+        list.base = row_query_.SquaredDistance(codes, scale);
+        list.add_scale = 1;
+        list.reach = std::sqrt(list.base);
+        list.key = list.base;
+    }
+    ranked_.push_back(list);
+}
+
+void ListSearch::SortRanked() {
+    std::sort(ranked_.begin() + static_cast<ptrdiff_t>(probed_), ranked_.end(),
+              [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
+}
+
+// ---- A round ----
+
+bool ListSearch::Open() const noexcept {
+    return threshold_ == kInfinity;
+}
+
+// Operator's units to those in which sketches estimate: the squared distance, or the inner product without the mean's
+// part.
+double ListSearch::SketchUnits(double value) const noexcept {
+    switch (space_->metric()) {
+        case Metric::kL2:
+            return value * value;
+        case Metric::kCosine:
+            return 2 * value;
+        case Metric::kInnerProduct:
+            return value + mean_product_;
+    }
+    return value;
+}
+
+void ListSearch::BeginRound(size_t k) {
+    // Half of the candidates must be enough for a round, so that forgetting the worse half never starves it.
+    k_ = std::clamp<size_t>(k, 1, max_candidates_ / 2);
+    candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(next_));
+    next_ = ready_ = 0;
+    threshold_ = ceiling_ = kInfinity;
+    best_.clear();
+    for (const Candidate& candidate : candidates_) Consider(candidate.upper);
+    counters_.rounds++;
+}
+
+void ListSearch::BeginList(const RankedList& list) {
+    terms_ = BoundTerms{list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
+                        epsilon_ * list.reach};
+    row_in_block_ = 0;
+    survivors_.clear();
+    counters_.lists++;
+}
+
+void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
+    if (count > 0 && start_row != row_in_block_)
+        throw Error(ErrorKind::kCorrupted, "a sketch page does not go on where the page before it ended");
+    const Kernels& kernels = ActiveKernels();
+    while (count > 0) {
+        size_t taken;
+        if (row_in_block_ < code_rows_) {
+            if (row_in_block_ == 0) std::fill(std::begin(sums_), std::end(sums_), 0);
+            taken = std::min(count, code_rows_ - row_in_block_);
+            kernels.sketch_accumulate(rows, taken, sketch_query_.table() + row_in_block_ * kRowBytes, sums_);
+            row_in_block_ += taken;
+        } else {
+            taken = kTrailerRows;
+            if (count < taken) throw Error(ErrorKind::kCorrupted, "a sketch block's trailer is cut");
+            Estimate(*reinterpret_cast<const BlockTrailer*>(rows));
+            row_in_block_ = 0;
+        }
+        rows += taken * kRowBytes;
+        count -= taken;
+    }
+}
+
+void ListSearch::FeedEntries(const uint8_t* entries, size_t count) {
+    if (count == 0) return;
+    if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "entries follow an incomplete sketch block");
+    const size_t padded = space_->padded();
+    for (size_t done = 0; done < count; done += kBlockSize) {
+        BlockTrailer trailer;
+        PackBlock(entries + done * EntryBytes(padded), std::min(kBlockSize, count - done), padded, scratch_.data(),
+                  &trailer);
+        std::fill(std::begin(sums_), std::end(sums_), 0);
+        ActiveKernels().sketch_accumulate(scratch_.data(), code_rows_, sketch_query_.table(), sums_);
+        Estimate(trailer);
+    }
+}
+
+// Bounds of a block whose sums are complete; what may matter becomes a survivor.
+void ListSearch::Estimate(const BlockTrailer& trailer) {
+    float bounds[kBlockSize];
+    uint32_t mask = ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_,
+                                                  threshold_, bounds);
+    if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
+    counters_.entries += kBlockSize;
+    while (mask != 0) {
+        const auto v = static_cast<size_t>(__builtin_ctz(mask));
+        mask &= mask - 1;
+        if (trailer.heap_tid[v].valid()) survivors_.push_back({bounds[v], trailer.place[v], trailer.heap_tid[v]});
+    }
+}
+
+std::span<const Survivor> ListSearch::EndList() {
+    if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "a list ends inside a sketch block");
+    if (Open())
+        std::sort(survivors_.begin(), survivors_.end(),
+                  [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
+    else
+        std::sort(survivors_.begin(), survivors_.end(),
+                  [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    return survivors_;
+}
+
+bool ListSearch::Wants(const Survivor& survivor) const noexcept {
+    return (Open() || survivor.bound < threshold_) && !seen_.Contains(survivor.place);
+}
+
+void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const RowFactors& row) {
+    const Bounds bounds = row_query_.Bound(codes, row);
+    const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
+                              survivor.heap_tid};
+    counters_.refined++;
+    if (candidate.lower >= ceiling_ || !seen_.Insert(survivor.place)) return;
+    if (candidates_.size() >= max_candidates_) Forget();
+    candidates_.push_back(candidate);
+    Consider(candidate.upper);
+}
+
+// Lets an upper bound into the k' best and tightens the threshold.
+void ListSearch::Consider(float upper) {
+    if (best_.size() < k_) {
+        best_.push_back(upper);
+        std::push_heap(best_.begin(), best_.end());
+    } else if (upper < best_.front()) {
+        std::pop_heap(best_.begin(), best_.end());
+        best_.back() = upper;
+        std::push_heap(best_.begin(), best_.end());
+    }
+    if (best_.size() == k_) threshold_ = best_.front();
+}
+
+// Drops the worse half of the candidates. They count as never seen, so that a later round finds them again; what is at
+// or beyond the nearest of them is not returned in this round.
+void ListSearch::Forget() {
+    const auto half = candidates_.begin() + static_cast<ptrdiff_t>(candidates_.size() / 2);
+    std::nth_element(candidates_.begin(), half, candidates_.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.lower < b.lower; });
+    ceiling_ = std::min(ceiling_, half->lower);
+    for (auto it = half; it != candidates_.end(); ++it) seen_.Erase(it->place);
+    candidates_.erase(half, candidates_.end());
+}
+
+void ListSearch::EndRound(size_t probed) {
+    probed_ = probed;
+    exhausted_ = Open() && ceiling_ == kInfinity;
+    const auto may_be_returned = [this](const Candidate& candidate) {
+        return candidate.lower <= ceiling_ && (Open() || SketchUnits(candidate.lower) <= threshold_);
+    };
+    const auto end = std::partition(candidates_.begin(), candidates_.end(), may_be_returned);
+    std::sort(candidates_.begin(), end, [](const Candidate& a, const Candidate& b) { return a.lower < b.lower; });
+    next_ = 0;
+    ready_ = static_cast<size_t>(end - candidates_.begin());
+}
+
+bool ListSearch::Next(Candidate* out) {
+    if (next_ >= ready_) return false;
+    *out = candidates_[next_++];
+    return true;
+}
+
+size_t ListSearch::MemoryUsed() const noexcept {
+    return candidates_.capacity() * sizeof(Candidate) + best_.capacity() * sizeof(float) +
+           (survivors_.capacity() + centroids_.capacity()) * sizeof(Survivor) + ranked_.capacity() * sizeof(RankedList);
+}
+
+}  // namespace annex
