@@ -1,0 +1,214 @@
+// Checks of pages and their initialisation.
+#include "pg/ivf/page.h"
+
+namespace annex::pg::ivf {
+
+[[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
+             errdetail("Block %u: %s.", block, reason), errhint("Please REINDEX it.")));
+    pg_unreachable();
+}
+
+bool PageIsOurs(Page page) {
+    return !PageIsNew(page) && PageGetPageSize(page) == BLCKSZ &&
+           PageGetSpecialSize(page) == MAXALIGN(sizeof(PageOpaque)) && OpaqueOf(page)->magic == kMagic &&
+           OpaqueOf(page)->version == kFormatVersion;
+}
+
+void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind) {
+    if (PageIsNew(page)) ReportCorrupted(index, block, "the page is empty");
+    // The special space's place comes from the page header, which may itself be damaged.
+    if (PageGetPageSize(page) != BLCKSZ ||
+        reinterpret_cast<PageHeader>(page)->pd_special != BLCKSZ - sizeof(PageOpaque))
+        ReportCorrupted(index, block, "the page header is not that of an ivf index");
+    const PageOpaque* opaque = OpaqueOf(page);
+    if (opaque->magic != kMagic) ReportCorrupted(index, block, "the page does not belong to an ivf index");
+    if (opaque->version != kFormatVersion) ReportCorrupted(index, block, "the page has an unknown format version");
+    if (opaque->kind != kind) ReportCorrupted(index, block, "the page is of another kind than expected");
+}
+
+static void SetPageLower(Page page, Size lower) {
+    reinterpret_cast<PageHeader>(page)->pd_lower = static_cast<LocationIndex>(lower);
+}
+
+static Size HeaderEnd(PageKind kind) {
+    switch (kind) {
+        case PageKind::kMeta:
+            return MAXALIGN(SizeOfPageHeaderData) + sizeof(MetaPage);
+        case PageKind::kMean:
+            return kMeanOffset;
+        case PageKind::kDescriptors:
+            return kDescriptorOffset;
+        case PageKind::kList:
+            return kListAreaOffset;
+        case PageKind::kRows:
+            return kRowAreaOffset;
+        case PageKind::kRowTail:
+            return BLCKSZ - sizeof(PageOpaque);
+        case PageKind::kSide:
+            return kSideOffset;
+    }
+    return SizeOfPageHeaderData;
+}
+
+void InitPage(Page page, PageKind kind) {
+    PageInit(page, BLCKSZ, sizeof(PageOpaque));
+    PageOpaque* opaque = OpaqueOf(page);
+    opaque->next = InvalidBlockNumber;
+    opaque->magic = kMagic;
+    opaque->kind = kind;
+    opaque->version = kFormatVersion;
+    SetPageLower(page, HeaderEnd(kind));
+}
+
+MetaPage* MetaOf(Page page) {
+    return reinterpret_cast<MetaPage*>(PageGetContents(page));
+}
+
+static void CheckChainEnds(Relation index, const ChainEnds& chain, BlockNumber blocks) {
+    const bool empty = chain.first == InvalidBlockNumber && chain.last == InvalidBlockNumber;
+    if (!empty && (chain.first == 0 || chain.first >= blocks || chain.last == 0 || chain.last >= blocks))
+        ReportCorrupted(index, 0, "a side chain lies outside of the index");
+}
+
+void ReadMeta(Relation index, MetaPage* meta) {
+    Buffer buffer = ReadBuffer(index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    CheckPage(index, 0, page, PageKind::kMeta);
+    *meta = *MetaOf(page);
+    UnlockReleaseBuffer(buffer);
+
+    if (meta->magic != kMagic || meta->version != kFormatVersion)
+        ReportCorrupted(index, 0, "the meta page has an unknown format version");
+    if (meta->dimensions < 1 || meta->dimensions > kMaxDimensions || meta->padded != PaddedDimensions(meta->dimensions))
+        ReportCorrupted(index, 0, "the number of dimensions is impossible");
+    if (meta->metric != Metric::kL2 && meta->metric != Metric::kInnerProduct && meta->metric != Metric::kCosine)
+        ReportCorrupted(index, 0, "the metric is unknown");
+    if (meta->element_type != 1 || meta->spill > 1 || meta->height != 1)
+        ReportCorrupted(index, 0, "an option is unknown to this version");
+    if (meta->lists < 1 || meta->lists > static_cast<uint32>(kMaxLists))
+        ReportCorrupted(index, 0, "the number of lists is impossible");
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    if (meta->mean == 0 || meta->mean >= blocks || meta->descriptors == 0 || meta->descriptors >= blocks ||
+        meta->descriptor_pages > blocks || meta->rows > blocks)
+        ReportCorrupted(index, 0, "a structure lies outside of the index");
+    for (const ChainEnds& chain : meta->side) CheckChainEnds(index, chain, blocks);
+}
+
+// ---- List pages ----
+
+void ListPage::Init(Page page, ListId list, uint64 generation) {
+    InitPage(page, PageKind::kList);
+    auto* header = reinterpret_cast<ListPageHeader*>(PageGetContents(page));
+    memset(header, 0, sizeof *header);
+    header->list_block = list.block;
+    header->list_slot = list.slot;
+    header->generation = generation;
+}
+
+ListPage ListPage::Open(Relation index, BlockNumber block, Page page, uint32 padded) {
+    CheckPage(index, block, page, PageKind::kList);
+    ListPage result{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+    const ListPageHeader& header = *result.header;
+    const Size block_rows = CodeRows(padded) + kTrailerRows;
+    if (header.rows > kListAreaRows || header.start_row >= block_rows ||
+        header.rows * kRowBytes + header.entries * EntryBytes(padded) > kListAreaBytes)
+        ReportCorrupted(index, block, "the counts of a sketch page are impossible");
+    // Neither may a trailer be cut, nor may entries follow a block that goes on elsewhere.
+    const uint16 end = result.EndRow(padded);
+    if (header.start_row > CodeRows(padded) || end > CodeRows(padded) || (header.entries > 0 && end != 0))
+        ReportCorrupted(index, block, "a sketch page is cut where it must not be");
+    return result;
+}
+
+void ListPage::SetLower(uint32 padded) const {
+    SetPageLower(page, kListAreaOffset + header->rows * kRowBytes + header->entries * EntryBytes(padded));
+}
+
+// ---- Row pages ----
+
+void RowPage::Init(Page page, RowOwner owner) {
+    InitPage(page, PageKind::kRows);
+    auto* header = reinterpret_cast<RowPageHeader*>(PageGetContents(page));
+    memset(header, 0, sizeof *header);
+    header->owner = owner;
+}
+
+RowPage RowPage::Open(Relation index, BlockNumber block, Page page, const RowLayout& layout) {
+    CheckPage(index, block, page, PageKind::kRows);
+    RowPage result{page, reinterpret_cast<RowPageHeader*>(PageGetContents(page))};
+    if (result.header->used > layout.rows_per_page || result.header->live > result.header->used ||
+        (result.header->owner != RowOwner::kHeap && result.header->owner != RowOwner::kCentroids))
+        ReportCorrupted(index, block, "the counts of a row page are impossible");
+    return result;
+}
+
+uint32 RowPage::FreeSlot(const RowLayout& layout) const {
+    if (header->live < header->used)
+        for (uint16 slot = 0; slot < header->used; slot++)
+            if (!row(layout, slot)->heap_tid.valid()) return slot;
+    return header->used;
+}
+
+void RowPage::SetLower(const RowLayout& layout) const {
+    const Size used = kRowAreaOffset + static_cast<Size>(header->used) * layout.row_bytes;
+    SetPageLower(page, used < BLCKSZ - sizeof(PageOpaque) ? used : BLCKSZ - sizeof(PageOpaque));
+}
+
+// ---- Side, descriptor and mean pages ----
+
+void SidePage::Init(Page page, SideChain chain) {
+    InitPage(page, PageKind::kSide);
+    auto* header = reinterpret_cast<SidePageHeader*>(PageGetContents(page));
+    memset(header, 0, sizeof *header);
+    header->chain = chain;
+}
+
+SidePage SidePage::Open(Relation index, BlockNumber block, Page page) {
+    CheckPage(index, block, page, PageKind::kSide);
+    SidePage result{page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+    if (result.header->count > kSideTidsPerPage || static_cast<int>(result.header->chain) >= kSideChains)
+        ReportCorrupted(index, block, "the counts of a side page are impossible");
+    return result;
+}
+
+void SidePage::SetLower() const {
+    SetPageLower(page, kSideOffset + header->count * sizeof(HeapTid));
+}
+
+void DescriptorPage::Init(Page page) {
+    InitPage(page, PageKind::kDescriptors);
+    memset(PageGetContents(page), 0, sizeof(DescriptorPageHeader));
+}
+
+DescriptorPage DescriptorPage::Open(Relation index, BlockNumber block, Page page) {
+    CheckPage(index, block, page, PageKind::kDescriptors);
+    DescriptorPage result{page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(page))};
+    if (result.header->count > kDescriptorsPerPage)
+        ReportCorrupted(index, block, "the count of a descriptor page is impossible");
+    return result;
+}
+
+void DescriptorPage::SetLower() const {
+    SetPageLower(page, kDescriptorOffset + header->count * sizeof(ListDescriptor));
+}
+
+void MeanPage::Init(Page page) {
+    InitPage(page, PageKind::kMean);
+    memset(PageGetContents(page), 0, sizeof(MeanPageHeader));
+}
+
+MeanPage MeanPage::Open(Relation index, BlockNumber block, Page page) {
+    CheckPage(index, block, page, PageKind::kMean);
+    MeanPage result{page, reinterpret_cast<MeanPageHeader*>(PageGetContents(page))};
+    if (result.header->count > kMeanPerPage) ReportCorrupted(index, block, "the count of a mean page is impossible");
+    return result;
+}
+
+void MeanPage::SetLower() const {
+    SetPageLower(page, kMeanOffset + header->count * sizeof(float));
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,337 @@
+// The format of an ivf index: what lies on each kind of page (README.md in this folder draws it).
+//
+// Every page is a standard PostgreSQL page. Its special space says what it is; everything read from it goes through a
+// view whose Open() checks kind, version and every count before anything else is used. No offset arithmetic on pages
+// stands anywhere else.
+#pragma once
+
+#include "pg/pg.h"
+
+#include "annex/refinement.h"
+#include "annex/sketch.h"
+#include "annex/space.h"
+
+namespace annex::pg::ivf {
+
+inline constexpr uint32 kMagic = 0x41584956;  // "VIXA"
+inline constexpr uint8 kFormatVersion = 1;
+inline constexpr int kMaxDimensions = 16000;
+inline constexpr int kMaxLists = 32768;
+
+enum class PageKind : uint8 {
+    kMeta = 1,         // block 0
+    kMean = 2,         // the mean of the data, a chain
+    kDescriptors = 3,  // list descriptors
+    kList = 4,         // sketches of a list, a chain; the root's list holds the centroids
+    kRows = 5,         // refinement rows
+    kRowTail = 6,      // the second part of a row longer than a page
+    kSide = 7,         // heap TIDs of rows without codes, a chain
+};
+
+// At the end of every page.
+struct PageOpaque {
+    BlockNumber next;  // in the chain this page belongs to, or InvalidBlockNumber
+    uint32 magic;
+    PageKind kind;
+    uint8 version;
+    uint16 unused;
+    uint32 reserved;
+};
+static_assert(sizeof(PageOpaque) == 16);
+
+// Address of a list descriptor: a page and a slot. Carried in the heap TID of the centroid's entry (offset = slot + 1).
+struct ListId {
+    BlockNumber block;
+    uint16 slot;
+
+    friend bool operator==(const ListId&, const ListId&) = default;
+};
+inline constexpr ListId kRootList{0, 0};  // described on the meta page
+
+inline HeapTid ListTarget(ListId id) {
+    return {static_cast<uint16>(id.block >> 16), static_cast<uint16>(id.block & 0xffff),
+            static_cast<uint16>(id.slot + 1)};
+}
+inline ListId TargetList(HeapTid target) {
+    return {static_cast<BlockNumber>(target.block_high) << 16 | target.block_low,
+            static_cast<uint16>(target.offset - 1)};
+}
+inline HeapTid FromItemPointer(const ItemPointerData& tid) {
+    return {tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid};
+}
+inline ItemPointerData ToItemPointer(HeapTid tid) {
+    ItemPointerData result;
+    result.ip_blkid.bi_hi = tid.block_high;
+    result.ip_blkid.bi_lo = tid.block_low;
+    result.ip_posid = tid.offset;
+    return result;
+}
+
+// ---- List descriptors ----
+
+enum class ListState : uint8 { kUnused = 0, kBuilding = 1, kLive = 2, kRetired = 3 };
+
+struct ListDescriptor {
+    ListState state;
+    uint8 level;  // 0: entries are rows of the table; 1: centroids of level 0
+    uint16 flags;
+    uint32 contiguous;  // pages from `first` on that lie one after the other
+    uint64 generation;
+    BlockNumber first;   // InvalidBlockNumber: the list is empty and has no page
+    BlockNumber last;    // its chain's end
+    BlockNumber insert;  // a hint: no page before it has room
+    Place centroid;      // place of the centroid's row; unused in the root
+    float rho;           // root mean square residual, an estimate
+    float reserved1;
+    uint32 pages;    // an estimate
+    uint32 entries;  // estimates: set by build and vacuum
+    uint32 reserved[3];
+};
+static_assert(sizeof(ListDescriptor) == 64);
+
+// ---- Meta page ----
+
+// Rows that have no codes, each kind in a chain of its own.
+enum class SideChain : uint8 { kFirst = 0, kNaN = 1, kNull = 2 };
+inline constexpr int kSideChains = 3;
+
+struct ChainEnds {
+    BlockNumber first;
+    BlockNumber last;
+};
+
+// Settings that reach a recall, measured on the index's own rows. All zero: not calibrated.
+struct CalibrationEntry {
+    float recall;
+    uint32 probes;
+    float epsilon;
+};
+inline constexpr int kCalibratedKs = 3;
+inline constexpr int kCalibratedRecalls = 8;
+
+struct MetaPage {
+    uint32 magic;
+    uint32 version;
+    uint32 dimensions;
+    uint32 padded;
+    Metric metric;
+    uint8 element_type;  // 1: vector
+    uint8 spill;         // 1: every row has a second copy
+    uint8 height;        // 1: the root's entries are the centroids of the lists
+    uint32 lists;
+    uint64 seed;        // of the rotation
+    uint64 generation;  // the greatest given to a list
+    uint32 list_option;
+    BlockNumber mean;
+    BlockNumber descriptors;  // first descriptor page; `descriptor_pages` lie one after the other
+    uint32 descriptor_pages;
+    BlockNumber rows;  // first block that is neither meta, mean nor descriptor
+    uint32 build_sample;
+    double build_rows;  // rows at the build
+    ListDescriptor root;
+    ChainEnds side[kSideChains];
+    CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
+};
+
+// ---- Pages ----
+
+inline constexpr Size kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageOpaque);
+
+struct ListPageHeader {
+    BlockNumber list_block;  // the ListId
+    uint16 list_slot;
+    uint16 start_row;  // row of the block at which this page goes on
+    uint64 generation;
+    uint16 rows;     // packed rows of 32 bytes
+    uint16 entries;  // entries after them
+    uint32 live;     // live slots whose trailers are on this page
+    uint32 reserved[4];
+};
+static_assert(SizeOfPageHeaderData + sizeof(ListPageHeader) == 64);
+
+// The list area starts on a cache line.
+inline constexpr Size kListAreaOffset = 64;
+inline constexpr Size kListAreaBytes = (BLCKSZ - kListAreaOffset - sizeof(PageOpaque)) / kRowBytes * kRowBytes;
+inline constexpr uint16 kListAreaRows = kListAreaBytes / kRowBytes;
+
+struct DescriptorPageHeader {
+    uint16 count;
+    uint16 unused[3];
+    uint32 reserved[8];
+};
+inline constexpr Size kDescriptorOffset = 64;
+static_assert(SizeOfPageHeaderData + sizeof(DescriptorPageHeader) == kDescriptorOffset);
+inline constexpr uint16 kDescriptorsPerPage =
+    (BLCKSZ - kDescriptorOffset - sizeof(PageOpaque)) / sizeof(ListDescriptor);
+
+enum class RowOwner : uint8 { kHeap = 1, kCentroids = 2 };
+
+struct RowPageHeader {
+    uint16 used;  // slots at or after it were never used
+    uint16 live;
+    RowOwner owner;  // whether heap_tid in the rows addresses heap tuples or list descriptors
+    uint8 unused[3];
+};
+static_assert(sizeof(RowPageHeader) == 8);
+inline constexpr Size kRowAreaOffset = SizeOfPageHeaderData + sizeof(RowPageHeader);
+inline constexpr Size kRowAreaBytes = BLCKSZ - kRowAreaOffset - sizeof(PageOpaque);
+
+struct RowHeader {
+    HeapTid heap_tid;  // invalid: the slot is free
+    uint16 unused;
+    RowFactors factors;
+};
+static_assert(sizeof(RowHeader) == 16);
+
+struct SidePageHeader {
+    uint16 count;
+    SideChain chain;
+    uint8 unused[5];
+};
+inline constexpr Size kSideOffset = SizeOfPageHeaderData + sizeof(SidePageHeader);
+inline constexpr uint16 kSideTidsPerPage = (BLCKSZ - kSideOffset - sizeof(PageOpaque)) / sizeof(HeapTid);
+
+struct MeanPageHeader {
+    uint32 count;
+    uint32 unused;
+};
+inline constexpr Size kMeanOffset = SizeOfPageHeaderData + sizeof(MeanPageHeader);
+inline constexpr uint32 kMeanPerPage = (BLCKSZ - kMeanOffset - sizeof(PageOpaque)) / sizeof(float);
+
+// How rows lie on pages, from the number of padded dimensions alone.
+struct RowLayout {
+    uint32 row_bytes;      // header and codes
+    uint32 rows_per_page;  // 1 when a row takes more than a page
+    uint32 head_codes;     // codes on the row's first page; the rest is on a kRowTail page
+
+    explicit RowLayout(uint32 padded)
+        : row_bytes(sizeof(RowHeader) + padded),
+          rows_per_page(row_bytes <= kRowAreaBytes ? static_cast<uint32>(kRowAreaBytes / row_bytes) : 1),
+          head_codes(row_bytes <= kRowAreaBytes ? padded : static_cast<uint32>(kRowAreaBytes - sizeof(RowHeader))) {}
+
+    [[nodiscard]] bool TwoPages(uint32 padded) const { return head_codes < padded; }
+    [[nodiscard]] BlockNumber Block(Place place) const { return place / rows_per_page; }
+    [[nodiscard]] uint16 Slot(Place place) const { return static_cast<uint16>(place % rows_per_page); }
+    // Places are 32 bits wide: an index cannot grow beyond the last block that they reach.
+    [[nodiscard]] BlockNumber MaxBlock() const { return static_cast<BlockNumber>(UINT32_MAX / rows_per_page) - 1; }
+    [[nodiscard]] Place At(BlockNumber block, uint16 slot) const { return block * rows_per_page + slot; }
+};
+
+[[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason);
+
+// Reads what a page must be before it is used; ERROR with ERRCODE_INDEX_CORRUPTED, the block and the reason if it is
+// not.
+void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind);
+[[nodiscard]] bool PageIsOurs(Page page);
+
+inline PageOpaque* OpaqueOf(Page page) {
+    return reinterpret_cast<PageOpaque*>(PageGetSpecialPointer(page));
+}
+inline PageKind KindOf(Page page) {
+    return OpaqueOf(page)->kind;
+}
+inline BlockNumber NextOf(Page page) {
+    return OpaqueOf(page)->next;
+}
+
+// Makes an empty page of a kind, with pd_lower at the end of its header.
+void InitPage(Page page, PageKind kind);
+
+// A checked copy of the meta page's contents, cheap enough to take for each scan.
+void ReadMeta(Relation index, MetaPage* meta);
+[[nodiscard]] MetaPage* MetaOf(Page page);
+
+struct ListPage {
+    Page page;
+    ListPageHeader* header;
+
+    static void Init(Page page, ListId list, uint64 generation);
+    // Checks everything but which list it is.
+    static ListPage Open(Relation index, BlockNumber block, Page page, uint32 padded);
+
+    [[nodiscard]] ListId list() const { return {header->list_block, header->list_slot}; }
+    [[nodiscard]] bool BelongsTo(ListId id, uint64 generation) const {
+        return list() == id && header->generation == generation;
+    }
+    [[nodiscard]] uint8* area() const { return reinterpret_cast<uint8*>(page) + kListAreaOffset; }
+    [[nodiscard]] uint8* entry(uint32 i, uint32 padded) const {
+        return area() + header->rows * kRowBytes + i * EntryBytes(padded);
+    }
+    // Row of the block at which the page after this one goes on.
+    [[nodiscard]] uint16 EndRow(uint32 padded) const {
+        return static_cast<uint16>((header->start_row + header->rows) % (CodeRows(padded) + kTrailerRows));
+    }
+    [[nodiscard]] bool HasRoom(uint32 padded) const {
+        return EndRow(padded) == 0 &&
+               header->rows * kRowBytes + (header->entries + 1U) * EntryBytes(padded) <= kListAreaBytes;
+    }
+    // Sets pd_lower to the end of what is used.
+    void SetLower(uint32 padded) const;
+
+    // Calls visit(trailer) for every block whose trailer lies on this page, in order.
+    template <typename Visit>
+    void ForEachTrailer(uint32 padded, Visit visit) const {
+        const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
+        uint32 trailer = static_cast<uint32>(CodeRows(padded));
+        // Position of the first trailer relative to this page's first row.
+        trailer = trailer >= header->start_row ? trailer - header->start_row : trailer + block_rows - header->start_row;
+        for (uint32 row = trailer; row + kTrailerRows <= header->rows; row += block_rows)
+            visit(reinterpret_cast<BlockTrailer*>(area() + row * kRowBytes));
+    }
+};
+
+struct RowPage {
+    Page page;
+    RowPageHeader* header;
+
+    static void Init(Page page, RowOwner owner);
+    static RowPage Open(Relation index, BlockNumber block, Page page, const RowLayout& layout);
+    [[nodiscard]] RowHeader* row(const RowLayout& layout, uint16 slot) const {
+        return reinterpret_cast<RowHeader*>(reinterpret_cast<char*>(page) + kRowAreaOffset +
+                                            static_cast<Size>(slot) * layout.row_bytes);
+    }
+    [[nodiscard]] int8* codes(const RowLayout& layout, uint16 slot) const {
+        return reinterpret_cast<int8*>(row(layout, slot) + 1);
+    }
+    // A slot that is free, or rows_per_page if there is none.
+    [[nodiscard]] uint32 FreeSlot(const RowLayout& layout) const;
+    void SetLower(const RowLayout& layout) const;
+};
+
+struct SidePage {
+    Page page;
+    SidePageHeader* header;
+
+    static void Init(Page page, SideChain chain);
+    static SidePage Open(Relation index, BlockNumber block, Page page);
+    [[nodiscard]] HeapTid* tids() const {
+        return reinterpret_cast<HeapTid*>(reinterpret_cast<char*>(page) + kSideOffset);
+    }
+    void SetLower() const;
+};
+
+struct DescriptorPage {
+    Page page;
+    DescriptorPageHeader* header;
+
+    static void Init(Page page);
+    static DescriptorPage Open(Relation index, BlockNumber block, Page page);
+    [[nodiscard]] ListDescriptor* descriptors() const {
+        return reinterpret_cast<ListDescriptor*>(reinterpret_cast<char*>(page) + kDescriptorOffset);
+    }
+    void SetLower() const;
+};
+
+struct MeanPage {
+    Page page;
+    MeanPageHeader* header;
+
+    static void Init(Page page);
+    static MeanPage Open(Relation index, BlockNumber block, Page page);
+    [[nodiscard]] float* values() const {
+        return reinterpret_cast<float*>(reinterpret_cast<char*>(page) + kMeanOffset);
+    }
+    void SetLower() const;
+};
+
+}  // namespace annex::pg::ivf
