@@ -3,10 +3,23 @@
 
 extern "C" {
 #if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
 #include "varatt.h"
 #endif
 }
 
 #if PG_VERSION_NUM < 150000
 #error "annex needs PostgreSQL 15 or later"
+#endif
+
+// Soft errors came with 16. Before, an input function can only raise its error.
+#if PG_VERSION_NUM >= 160000
+#define ANNEX_ESCONTEXT(fcinfo) ((fcinfo)->context)
+#else
+#define ANNEX_ESCONTEXT(fcinfo) (static_cast<Node*>(nullptr))
+#define ereturn(context, dummy_value, ...) \
+    do {                                   \
+        (void)(context);                   \
+        ereport(ERROR, __VA_ARGS__);       \
+    } while (0)
 #endif
