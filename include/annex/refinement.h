@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "annex/kernels.h"
 #include "annex/space.h"
 
 namespace annex {
@@ -60,6 +61,7 @@ class RowQuery {
     [[nodiscard]] double norm() const noexcept { return norm_; }  // ||y_q||
 
   private:
+    const Kernels* kernels_ = nullptr;
     const float* y_ = nullptr;
     size_t padded_ = 0;
     Metric metric_ = Metric::kL2;
@@ -67,6 +69,7 @@ class RowQuery {
     double mean_product_ = 0;    // <q, mean>, inner product only
     double relative_slack_ = 0;  // of the distance
     double absolute_slack_ = 0;
+    double operator_slack_ = 0;  // of the operator's own value, cosine only
 };
 
 }  // namespace annex
