@@ -1,0 +1,114 @@
+// The arithmetic of building an index, without its storage: mean, sample, training, assignment and encoding.
+//
+//   AddToMean* FinishMean -> BeginSample AddToSample* -> BeginTraining TrainStep* [TrialStep*] FinishTraining
+//     -> {AddRow* EncodeBatch, encoded rows}*  -> rho(list)
+//
+// Steps and batches take some 20 ms a thread, so that the caller can serve interrupts in between.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "annex/clustering.h"
+#include "annex/random.h"
+#include "annex/refinement.h"
+#include "annex/sketch.h"
+#include "annex/space.h"
+
+namespace annex {
+
+inline constexpr size_t kSampleRowsPerList = 64;
+// list_bytes: room for entries on one page of a list. A list and its second copies fill about one page, but hold at
+// least some 60 rows and at most some 200; small tables have one list.
+[[nodiscard]] size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept;
+
+class ListBuilder {
+  public:
+    ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int threads);
+    ~ListBuilder();
+
+    // The mean of the rows (of their directions, for cosine) that were added; the origin if there were none.
+    void AddToMean(const float* x);
+    void FinishMean();
+    [[nodiscard]] const Space& space() const noexcept { return *space_; }
+
+    // A uniform sample of at most `capacity` of the normal rows that are added.
+    void BeginSample(size_t capacity);
+    void AddToSample(const float* x);
+    [[nodiscard]] size_t sample_size() const noexcept { return sample_->size(); }
+
+    void BeginTraining(size_t lists);
+    bool TrainStep();  // false when done
+    [[nodiscard]] double training_progress() const noexcept { return kmeans_->progress(); }
+    // Whether second copies pay; asked for by spill = auto.
+    bool TrialStep();  // false when done
+    [[nodiscard]] bool SpillPays() const noexcept { return trial_->Pays(); }
+    // Quantises the centroids and lets go of the sample.
+    void FinishTraining(bool spill);
+
+    [[nodiscard]] size_t lists() const noexcept { return lists_; }
+    [[nodiscard]] const int8_t* centroid_codes(size_t list) const noexcept { return &codes_[list * padded_]; }
+    [[nodiscard]] float centroid_scale(size_t list) const noexcept { return scales_[list]; }
+    [[nodiscard]] const float* centroid(size_t list) const noexcept { return &centroids_[list * padded_]; }
+
+    // Puts a normal row into the batch. Other classes are the caller's to keep.
+    RowClass AddRow(const float* x, HeapTid heap_tid);
+    [[nodiscard]] bool BatchFull() const noexcept { return batch_size_ == batch_capacity_; }
+    // Assigns and encodes the batch and returns how many rows it had. They stay valid until the next AddRow.
+    size_t EncodeBatch();
+
+    // What storage needs of a row: its lists and one record of bytes,
+    //   RowFactors | codes[padded] | entry for the primary list | entry for the secondary list
+    // the entries without a place. The second entry is there with spill only.
+    [[nodiscard]] Assignment assignment(size_t i) const noexcept { return assignments_[i]; }
+    [[nodiscard]] HeapTid heap_tid(size_t i) const noexcept { return tids_[i]; }
+    [[nodiscard]] std::span<const uint8_t> record(size_t i) const noexcept {
+        return {&records_[i * record_bytes_], record_bytes_};
+    }
+    [[nodiscard]] size_t record_bytes() const noexcept { return record_bytes_; }
+
+    // Root mean square residual of the rows encoded so far whose primary list it is.
+    [[nodiscard]] float Rho(size_t list) const noexcept;
+
+    // The entry of a centroid in the root's list, whose error factor is rho.
+    void EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const;
+
+    // Bytes that training with this plan holds at most, and that encoding holds.
+    [[nodiscard]] static size_t TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept;
+
+  private:
+    Metric metric_;
+    size_t dimensions_;
+    size_t padded_;
+    uint64_t seed_;
+    int threads_;
+    std::vector<double> sum_;
+    uint64_t summed_ = 0;
+    std::unique_ptr<Space> space_;
+    std::unique_ptr<Sample> sample_;
+    uint64_t offered_ = 0;
+    Random random_;
+    std::unique_ptr<KMeans> kmeans_;
+    std::unique_ptr<SpillTrial> trial_;
+    std::unique_ptr<Assigner> assigner_;
+    bool spill_ = false;
+    size_t lists_ = 0;
+    std::vector<float> centroids_;  // decoded
+    std::vector<int8_t> codes_;
+    std::vector<float> scales_;
+    std::vector<double> residuals_;  // sums of squares, by primary list
+    std::vector<uint64_t> counts_;
+    size_t batch_capacity_ = 0;
+    size_t batch_size_ = 0;
+    size_t record_bytes_ = 0;
+    std::vector<float> rows_;
+    std::vector<HeapTid> tids_;
+    std::vector<Assignment> assignments_;
+    std::vector<uint8_t> records_;
+    std::vector<float> row_;  // scratch for one row
+};
+
+}  // namespace annex

@@ -1,0 +1,182 @@
+// Mean, sample, training, assignment and encoding for a build.
+#include "annex/list_builder.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "annex/error.h"
+
+namespace annex {
+
+size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept {
+    // Half of a page's entries, since with second copies each row has two; less than 60 rows a list make the ranking of
+    // centroids dearer than what shorter lists save, more than 200 make every probe so.
+    const double fit = static_cast<double>(list_bytes) / static_cast<double>(EntryBytes(padded)) / 2;
+    const double rows_per_list = std::clamp(fit * 0.9, 60.0, 200.0);
+    if (rows < 4 * rows_per_list) return 1;
+    return static_cast<size_t>(std::clamp(std::ceil(rows / rows_per_list), 1.0, static_cast<double>(most)));
+}
+
+ListBuilder::ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int threads)
+    : metric_(metric),
+      dimensions_(dimensions),
+      padded_(PaddedDimensions(dimensions)),
+      seed_(seed),
+      threads_(threads),
+      sum_(dimensions),
+      random_(seed),
+      row_(padded_) {}
+
+ListBuilder::~ListBuilder() = default;
+
+// ---- Mean and sample ----
+
+void ListBuilder::AddToMean(const float* x) {
+    double scale = 1;
+    if (metric_ == Metric::kCosine) {
+        double norm_squared = 0;
+        for (size_t i = 0; i < dimensions_; i++) norm_squared += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+        if (norm_squared == 0) return;
+        scale = 1 / std::sqrt(norm_squared);
+    }
+    for (size_t i = 0; i < dimensions_; i++) sum_[i] += static_cast<double>(x[i]) * scale;
+    summed_++;
+}
+
+void ListBuilder::FinishMean() {
+    std::vector<float> mean(dimensions_);
+    double norm_squared = 0;
+    for (size_t i = 0; i < dimensions_ && summed_ > 0; i++) {
+        mean[i] = static_cast<float>(sum_[i] / static_cast<double>(summed_));
+        norm_squared += static_cast<double>(mean[i]) * static_cast<double>(mean[i]);
+    }
+    // Any centre is right. One that outliers have carried to the end of the range would cost every row its codes.
+    if (!(norm_squared < 1e36)) std::fill(mean.begin(), mean.end(), 0.0F);
+    space_ = std::make_unique<Space>(metric_, dimensions_, seed_, std::move(mean));
+}
+
+void ListBuilder::BeginSample(size_t capacity) {
+    sample_ = std::make_unique<Sample>(padded_, capacity);
+    offered_ = 0;
+}
+
+void ListBuilder::AddToSample(const float* x) {
+    if (sample_->capacity() == 0 || space_->TransformRow(x, row_.data()) != RowClass::kNormal) return;
+    offered_++;
+    if (sample_->size() < sample_->capacity()) {
+        sample_->Add(row_.data());
+        return;
+    }
+    const uint64_t slot = random_.Below(offered_);
+    if (slot < sample_->capacity()) sample_->Replace(slot, row_.data());
+}
+
+// ---- Training ----
+
+void ListBuilder::BeginTraining(size_t lists) {
+    lists_ = lists;
+    kmeans_ = std::make_unique<KMeans>(*sample_,
+                                       KMeansOptions{lists, RecommendedIterations(lists), random_.Next(), threads_});
+}
+
+bool ListBuilder::TrainStep() {
+    if (kmeans_->Step()) return true;
+    centroids_ = kmeans_->TakeCentroids();
+    return false;
+}
+
+bool ListBuilder::TrialStep() {
+    if (trial_ == nullptr)
+        trial_ = std::make_unique<SpillTrial>(*sample_, centroids_.data(), lists_, random_.Next(), threads_);
+    return trial_->Step();
+}
+
+void ListBuilder::FinishTraining(bool spill) {
+    spill_ = spill && lists_ > 1;
+    trial_.reset();
+    kmeans_.reset();
+    sample_.reset();
+    codes_.resize(lists_ * padded_);
+    scales_.resize(lists_);
+    const RowEncoder encoder(*space_);
+    for (size_t list = 0; list < lists_; list++) {
+        scales_[list] = encoder.Encode(centroid(list), &codes_[list * padded_]).scale;
+        DecodeRow(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
+    }
+    residuals_.assign(lists_, 0);
+    counts_.assign(lists_, 0);
+    assigner_ = std::make_unique<Assigner>(centroids_.data(), lists_, padded_, threads_);
+
+    record_bytes_ = sizeof(RowFactors) + padded_ + (spill_ ? 2 : 1) * EntryBytes(padded_);
+    batch_capacity_ = std::clamp<size_t>((16 << 20) / (padded_ * sizeof(float) + record_bytes_), 1, assigner_->batch());
+    rows_.resize(batch_capacity_ * padded_);
+    tids_.resize(batch_capacity_);
+    assignments_.resize(batch_capacity_);
+    records_.resize(batch_capacity_ * record_bytes_);
+    batch_size_ = 0;
+}
+
+// ---- Encoding ----
+
+RowClass ListBuilder::AddRow(const float* x, HeapTid heap_tid) {
+    const RowClass row_class = space_->TransformRow(x, &rows_[batch_size_ * padded_]);
+    if (row_class == RowClass::kNormal) tids_[batch_size_++] = heap_tid;
+    return row_class;
+}
+
+static void EncodeEntry(const float* y, const float* centroid, size_t padded, bool inner_product, HeapTid heap_tid,
+                        uint8_t* entry) noexcept {
+    const SketchTrailer trailer{EncodeSketch(y, centroid, padded, inner_product, entry), heap_tid, 0};
+    std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
+}
+
+size_t ListBuilder::EncodeBatch() {
+    assigner_->Assign(rows_.data(), batch_size_, spill_, assignments_.data());
+    const RowEncoder encoder(*space_);
+    const bool inner_product = metric_ == Metric::kInnerProduct;
+    const auto n = static_cast<int64_t>(batch_size_);
+#pragma omp parallel for num_threads(threads_) schedule(static) if (threads_ > 1)
+    for (int64_t i = 0; i < n; i++) {
+        const float* y = &rows_[static_cast<size_t>(i) * padded_];
+        uint8_t* out = &records_[static_cast<size_t>(i) * record_bytes_];
+        const RowFactors factors = encoder.Encode(y, reinterpret_cast<int8_t*>(out + sizeof(RowFactors)));
+        std::memcpy(out, &factors, sizeof factors);
+        out += sizeof factors + padded_;
+        const Assignment assignment = assignments_[static_cast<size_t>(i)];
+        EncodeEntry(y, centroid(assignment.primary), padded_, inner_product, tids_[static_cast<size_t>(i)], out);
+        if (spill_ && assignment.secondary != kNoList)
+            EncodeEntry(y, centroid(assignment.secondary), padded_, inner_product, tids_[static_cast<size_t>(i)],
+                        out + EntryBytes(padded_));
+    }
+    for (size_t i = 0; i < batch_size_; i++) {
+        const float* y = &rows_[i * padded_];
+        const float* c = centroid(assignments_[i].primary);
+        residuals_[assignments_[i].primary] += static_cast<double>(ActiveKernels().l2_squared(y, c, padded_));
+        counts_[assignments_[i].primary]++;
+    }
+    return std::exchange(batch_size_, 0);
+}
+
+float ListBuilder::Rho(size_t list) const noexcept {
+    return counts_[list] == 0 ? 0.0F
+                              : static_cast<float>(std::sqrt(residuals_[list] / static_cast<double>(counts_[list])));
+}
+
+void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const {
+    const std::vector<float> origin(padded_);
+    SketchTrailer trailer{EncodeSketch(centroid(list), origin.data(), padded_, metric_ == Metric::kInnerProduct, entry),
+                          target, place};
+    trailer.factors.f_error = FloatToBf16Nearest(Rho(list));
+    std::memcpy(entry + CodeBytes(padded_), &trailer, sizeof trailer);
+}
+
+size_t ListBuilder::TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept {
+    // Sample, centroids and their sums while training, and the scratch of a step.
+    return sample * (Sample::BytesPerRow(padded) + sizeof(uint32_t)) + 3 * lists * padded * sizeof(float) + (16 << 20);
+}
+
+}  // namespace annex
