@@ -80,19 +80,19 @@ FORCE:
 
 # ------------------------------------------------------------------------------------------------- targets for people
 
-.PHONY: help engine check check-lint check-unit check-asan check-tsan check-regress check-isolation check-tap \
-	demo demo-clean bench format lint wall
+.PHONY: help engine check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
+	check-tap demo demo-clean bench format lint wall
 
 help:
-	@sed -n 's/^##@ *//p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
 
 ##@ make                 build the extension (PG_CONFIG=... chooses the PostgreSQL)
 ##@ make install         install it (DESTDIR is honoured)
 ##@ make uninstall       remove it
 ##@ make installcheck    run the regression and isolation tests on a running server that has it installed
-##@ make check           everything: lint, unit tests, regression, isolation and TAP tests on a private cluster
-##@ make check-NAME      one part of it: lint unit regress isolation tap; and asan, tsan: unit tests with sanitizers
-##@                      TESTS="a b" selects tests by name within check-unit, -regress, -isolation, -tap
+##@ make check           everything: lint, unit tests, exports, regression, isolation and TAP tests on a private cluster
+##@ make check-NAME      one part of it: lint unit exports regress isolation tap; or asan, tsan: unit tests
+##@                      with sanitizers. TESTS="a b" selects by name: make check-regress TESTS=vector_type
 ##@ make demo            a private PostgreSQL with data and an index to play with
 ##@ make demo-clean      remove it
 ##@ make bench           measure on a data file
@@ -107,7 +107,7 @@ ifneq ($(filter check,$(MAKECMDGOALS)),)
 check:
 	@PG_CONFIG='$(PG_CONFIG)' scripts/check.sh all
 endif
-check-lint check-unit check-asan check-tsan check-regress check-isolation check-tap:
+check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation check-tap:
 	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check.sh $(@:check-%=%)
 
 demo:

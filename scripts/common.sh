@@ -41,7 +41,7 @@ make_private_installation() {
     sharedir=$("$PG_CONFIG" --sharedir)
     [ -x "$bindir/postgres" ] || die "$bindir has no postgres: install the server ($root/scripts/packages.sh check)"
 
-    make -s -C "$root" all
+    make -s -C "$root" all || return 1
     mkdir -p "$dir$bindir" "$dir$pkglibdir" "$dir$sharedir"
     if [ ! -x "$dir$bindir/postgres" ]; then
         cp -RL "$bindir/." "$dir$bindir"
@@ -51,7 +51,7 @@ make_private_installation() {
     fi
     # an annex of the system must not show through
     rm -f "$dir$pkglibdir"/annex.so "$dir$sharedir"/extension/annex[.-]*
-    make -s -C "$root" install DESTDIR="$dir" >/dev/null
+    make -s -C "$root" install DESTDIR="$dir" >/dev/null || return 1
     chmod -R go+rX "$dir"
     # shellcheck disable=SC2034 # for the script that sources this
     private_bindir=$dir$bindir

@@ -1,0 +1,231 @@
+#!/bin/bash
+# Runs the tests: scripts/check.sh all, or any of: lint unit exports regress isolation tap asan tsan
+#
+# `all` is everything but the sanitizers. What the tests need is installed first. Servers run as an ordinary user from a
+# private installation in a temporary folder, on Unix sockets, and are gone at the end. A part that fails does not keep
+# the others from running. TESTS="a b" selects by name within a part:
+#
+#   TESTS=rotation_test scripts/check.sh unit        TESTS="vector ivf" scripts/check.sh regress
+#
+# KEEP=1 leaves the temporary folder with logs and data behind.
+set -euo pipefail
+
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/common.sh"
+
+all_parts=(lint unit exports regress isolation tap)
+if [ "$*" = all ]; then parts=("${all_parts[@]}"); else parts=("$@"); fi
+[ ${#parts[@]} -gt 0 ] || die "which part? all, ${all_parts[*]}, asan, tsan"
+
+exec 2>&1
+cd "$root"
+"$root/scripts/packages.sh" check
+
+# Everything that tests write lies here; the path is short because sockets lie in it too.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/annex-check.XXXXXX")
+chmod 755 "$scratch"
+
+stop_servers() {
+    local pid_file pid
+    while IFS= read -r pid_file; do
+        pid=$(head -n 1 "$pid_file")
+        # only a process that still runs in that data directory is ours
+        if [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(dirname "$pid_file")" ]; then
+            kill -QUIT "$pid" 2>/dev/null || true
+        fi
+    done < <(find "$scratch" -name postmaster.pid 2>/dev/null)
+}
+finish() {
+    stop_servers
+    if [ -n "${KEEP:-}" ]; then
+        echo "kept: $scratch"
+        return
+    fi
+    rm -rf "$scratch" 2>/dev/null || { sleep 1 && rm -rf "$scratch"; }
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# ------------------------------------------------------------------------------------------------------------ the parts
+
+run_lint() {
+    local status=0
+    scripts/lint.sh || status=1
+    scripts/wall.sh || status=1
+    return "$status"
+}
+
+# Configures the engine in build/NAME with its tests, builds everything and runs ctest.
+run_ctest() {
+    local build_dir=$1
+    shift
+    if ! cmake -S "$root" -B "$build_dir" "$@" >"$scratch/configure.log" 2>&1; then
+        cat "$scratch/configure.log"
+        return 1
+    fi
+    scripts/build-engine.sh "$build_dir" all >"$scratch/build.log" || {
+        cat "$scratch/build.log"
+        return 1
+    }
+    local selection=()
+    if [ -n "${TESTS:-}" ]; then selection=(-R "^(${TESTS// /|})\$"); fi
+    ctest --test-dir "$build_dir" --output-on-failure --no-tests=error --parallel "$(nproc)" "${selection[@]}"
+}
+
+
+# The names of the files FOLDER/*.SUFFIX, or those of them that TESTS selects.
+select_tests() {
+    local folder=$1 suffix=$2 file name found=
+    for file in "$folder"/*."$suffix"; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" ".$suffix")
+        if [ -z "${TESTS:-}" ] || [[ " $TESTS " == *" $name "* ]]; then
+            echo "$name"
+            found=1
+        fi
+    done
+    [ -n "$found" ] || echo "no test in $folder${TESTS:+ is named: $TESTS}" >&2
+}
+
+run_exports() {
+    make -s all && scripts/exports.sh
+}
+
+pg_tests=
+prepare_server() {
+    [ -z "$pg_tests" ] || return 0
+    make_private_installation "$scratch/install" || return 1
+    pg_tests=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
+    mkdir "$scratch/tree" "$scratch/out" || return 1
+    # the checkout may lie where the servers' user cannot read
+    local folder
+    for folder in sql expected test demo; do
+        if [ -d "$folder" ]; then cp -R "$folder" "$scratch/tree/" || return 1; fi
+    done
+    chmod -R go+rX "$scratch/tree"
+    export PATH="$private_bindir:$PATH" HOME="$scratch/out" TMPDIR="$scratch/out"
+    unset PGDATABASE PGHOST PGPORT PGUSER PGOPTIONS PGSERVICE PGDATA LANGUAGE
+    give_to_server_user "$scratch/out"
+    cat >"$scratch/server.conf" <<'CONF'
+# settings that tests rely on
+max_worker_processes = 16
+max_parallel_workers = 8
+wal_level = replica
+CONF
+    chmod 644 "$scratch/server.conf"
+}
+
+# pg_regress, or the isolation tester, in a temporary instance of its own: run_pg_regress NAME PROGRAM INPUTDIR TEST...
+run_pg_regress() {
+    local name=$1 program=$2 input=$3 out=$scratch/out/$1
+    shift 3
+    as_server_user mkdir "$out"
+    # what it writes lies beside the tests' folders, which have to exist
+    (cd "$out" && as_server_user "$program" --temp-instance="$out/instance" --temp-config="$scratch/server.conf" \
+        --bindir="$private_bindir" --inputdir="$input" --outputdir="$out" --no-locale --encoding=UTF8 \
+        --dbname="annex_$name" --load-extension=annex "$@") && return 0
+    if [ -s "$out/regression.diffs" ]; then
+        echo "--- regression.diffs"
+        head -n 400 "$out/regression.diffs"
+    fi
+    show_log_ends "$out"/log/*.log
+    return 1
+}
+
+run_regress() {
+    prepare_server || return 1
+    local tests
+    mapfile -t tests < <(select_tests sql sql)
+    [ ${#tests[@]} -gt 0 ] || return 1
+    every_expected_has_a_test expected sql sql || return 1
+    run_pg_regress regress "$pg_tests/regress/pg_regress" "$scratch/tree" "${tests[@]}"
+}
+
+run_isolation() {
+    prepare_server || return 1
+    local tests
+    mapfile -t tests < <(select_tests test/isolation/specs spec)
+    [ ${#tests[@]} -gt 0 ] || return 1
+    every_expected_has_a_test test/isolation/expected test/isolation/specs spec || return 1
+    run_pg_regress isolation "$pg_tests/isolation/pg_isolation_regress" "$scratch/tree/test/isolation" \
+        "${tests[@]}"
+}
+
+# An answer without a question is a test that nobody runs.
+every_expected_has_a_test() {
+    local expected=$1 folder=$2 suffix=$3 file name status=0
+    for file in "$expected"/*.out; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" .out)
+        # name_1.out is another answer to name
+        if [ ! -e "$folder/$name.$suffix" ] && [ ! -e "$folder/${name%_[0-9]}.$suffix" ]; then
+            echo "$file answers no test"
+            status=1
+        fi
+    done
+    return "$status"
+}
+
+run_tap() {
+    prepare_server || return 1
+    local tests name out=$scratch/out/tap
+    mapfile -t tests < <(select_tests test/t pl)
+    [ ${#tests[@]} -gt 0 ] || return 1
+    tests=("${tests[@]/#/test/t/}")
+    tests=("${tests[@]/%/.pl}")
+    as_server_user mkdir -p "$out/tmp_check/log" "$scratch/out/ports"
+    (
+        cd "$scratch/tree"
+        export TESTDIR=$out TESTLOGDIR=$out/tmp_check/log TESTDATADIR=$out/tmp_check
+        export PG_REGRESS=$pg_tests/regress/pg_regress PG_TEST_PORT_DIR=$scratch/out/ports
+        export PERL5LIB="$pg_tests/perl:$scratch/tree/test/t${PERL5LIB:+:$PERL5LIB}"
+        as_server_user prove --jobs "$(nproc)" --timer "${tests[@]}" | tee "$scratch/prove.log"
+    ) && return 0
+    for name in "${tests[@]}"; do
+        if grep -q "^$name .*Wstat" "$scratch/prove.log"; then
+            name=$(basename "$name" .pl)
+            show_log_ends "$out/tmp_check/log/regress_log_$name" "$out/tmp_check/log/$name"_*.log
+        fi
+    done
+    return 1
+}
+
+show_log_ends() {
+    local file
+    for file in "$@"; do
+        if [ -s "$file" ]; then
+            echo "--- the end of $(basename "$file")"
+            tail -n 50 "$file"
+        fi
+    done
+}
+
+# ----------------------------------------------------------------------------------------------------------- the report
+
+run_part() {
+    case $1 in
+        lint) run_lint ;;
+        unit) run_ctest "$root/build/engine" ;;
+        asan) run_ctest "$root/build/asan" --preset asan ;;
+        tsan) run_ctest "$root/build/tsan" --preset tsan ;;
+        exports) run_exports ;;
+        regress) run_regress ;;
+        isolation) run_isolation ;;
+        tap) run_tap ;;
+        *) echo "no such part" && return 1 ;;
+    esac
+}
+
+report=()
+failed=0
+for part in "${parts[@]}"; do
+    echo "== $part"
+    started=$SECONDS
+    verdict=passed
+    run_part "$part" || verdict=FAILED failed=1
+    report+=("$(printf '%-10s %s  %3d s' "$part" "$verdict" $((SECONDS - started)))")
+done
+echo "== summary"
+printf '%s\n' "${report[@]}"
+exit "$failed"
