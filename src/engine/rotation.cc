@@ -1,7 +1,7 @@
-// FHT-Kac: see annex/rotation.h.
+// The stages of annex/rotation.h.
 //
 // Where the scale goes. The Hadamard transform of T = 2^k coordinates must be multiplied by 2^(-k/2), a Kac step by
-// 2^(-1/2). The Kac steps cover all coordinates, so their four factors, 1/4 together, can wait until the end. So can
+// 2^(-1/2). The Kac steps cover all coordinates, so their two factors, 1/2 together, can wait until the end. So can
 // those of the transforms when each covers all coordinates: 2^(-2k) together. When a transform leaves P - T coordinates
 // alone, its factor comes right behind it; that is exact for even k, and rounds twice (the factor, the product) for odd
 // k. What waits can only make intermediate values larger, at most by 2^26 (P = 8,192), so nothing overflows below a
@@ -23,6 +23,11 @@ constexpr float kSqrtHalf = 0x1.6a09e6p-1F;
 
 float PowerOfTwo(int exponent) {
     return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23);
+}
+
+// After each pair of transforms, of the first and of the last coordinates.
+bool KacStepFollows(size_t round) {
+    return round % 2 == 1;
 }
 
 int Log2(size_t power_of_two) {
@@ -63,7 +68,7 @@ void Rotation::Apply(float* x) const noexcept {
         kernels.flip_signs(x, RoundSigns(round), padded_);
         kernels.hadamard(x + RoundStart(round), transform_size_);
         kernels.scale(x + RoundStart(round), transform_scale, transform_size_);
-        kernels.kac_step(x, padded_);
+        if (KacStepFollows(round)) kernels.kac_step(x, padded_);
     }
     kernels.scale(x, FinalScale(), padded_);
 }
@@ -81,7 +86,7 @@ void Rotation::ApplyInverse(float* x) const noexcept {
     }
     const float transform_scale = TransformScale(transform_size_);
     for (size_t round = kRounds; round-- > 0;) {
-        kernels.kac_step(x, padded_);
+        if (KacStepFollows(round)) kernels.kac_step(x, padded_);
         kernels.hadamard(x + RoundStart(round), transform_size_);
         kernels.scale(x + RoundStart(round), transform_scale, transform_size_);
         kernels.flip_signs(x, RoundSigns(round), padded_);
@@ -98,7 +103,7 @@ size_t Rotation::RoundStart(size_t round) const noexcept {
 }
 
 float Rotation::FinalScale() const noexcept {
-    return transform_size_ == padded_ ? PowerOfTwo(-2 * Log2(transform_size_)) : 0.25F;
+    return transform_size_ == padded_ ? PowerOfTwo(-2 * Log2(transform_size_)) : 0.5F;
 }
 
 }  // namespace annex

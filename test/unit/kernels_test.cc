@@ -1,0 +1,538 @@
+// Every level of the kernels against references written here from the contracts of annex/kernels.h. Inputs are copied
+// into heap blocks of exactly their size, so that the address sanitizer sees any byte read beyond them.
+#include "annex/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "annex/random.h"
+
+namespace annex {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr double kFloatUnit = 0x1.0p-24;  // half a unit in the last place of 1
+
+std::vector<float> RandomFloats(Random& random, size_t n, double scale = 1.0) {
+    std::vector<float> values(n);
+    for (float& value : values) value = static_cast<float>((2 * random.Uniform() - 1) * scale);
+    return values;
+}
+
+template <class T>
+std::vector<T> RandomIntegers(Random& random, size_t n) {
+    std::vector<T> values(n);
+    for (T& value : values) value = static_cast<T>(random.Next());
+    return values;
+}
+
+// A copy that ends where its heap block ends and begins `offset` elements behind the block's beginning.
+template <class T>
+class Unaligned {
+  public:
+    Unaligned(const std::vector<T>& values, size_t offset) : block_(new T[values.size() + offset]), offset_(offset) {
+        std::copy(values.begin(), values.end(), data());
+    }
+    T* data() { return block_.get() + offset_; }
+
+  private:
+    std::unique_ptr<T[]> block_;
+    size_t offset_;
+};
+
+// Equal as numbers or both NaN; the same infinity counts as equal.
+void ExpectSameValue(float actual, float expected, const char* what) {
+    if (std::isnan(expected)) {
+        EXPECT_TRUE(std::isnan(actual)) << what << " is " << actual;
+    } else {
+        EXPECT_EQ(actual, expected) << what;
+    }
+}
+
+void ExpectSameBits(const float* actual, const float* expected, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
+            << "at " << i << ": " << actual[i] << " and " << expected[i];
+    }
+}
+
+class KernelsTest : public testing::TestWithParam<size_t> {
+  protected:
+    const Kernels& kernels() const { return KernelLevel(GetParam()); }
+};
+
+std::string LevelName(const testing::TestParamInfo<size_t>& info) {
+    return KernelLevel(info.param).name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, KernelsTest, testing::Range(size_t{0}, KernelLevelCount()), LevelName);
+
+// Sizes around every multiple of a vector, an unrolled step and more.
+std::vector<size_t> Sizes() {
+    std::vector<size_t> sizes;
+    for (size_t n = 1; n <= 150; ++n) sizes.push_back(n);
+    for (const size_t n : {255, 256, 257, 383, 384, 1000, 1023, 1536, 4099, 15999, 16000}) sizes.push_back(n);
+    return sizes;
+}
+
+// The sums in double, and the sum of the magnitudes that were added: it scales the rounding error of any order.
+struct Reference {
+    double value = 0;
+    double magnitude = 0;
+
+    void Add(double term) {
+        value += term;
+        magnitude += std::fabs(term);
+    }
+    [[nodiscard]] double Tolerance(size_t n) const {
+        return 1.01 * static_cast<double>(n + 2) * kFloatUnit * magnitude;
+    }
+};
+
+TEST_P(KernelsTest, DistancesAgreeWithDoublePrecision) {
+    Random random(1);
+    for (const size_t n : Sizes()) {
+        for (const size_t offset : {size_t{0}, 1 + n % 3}) {
+            Unaligned<float> a(RandomFloats(random, n), offset);
+            Unaligned<float> b(RandomFloats(random, n), 2 * offset);
+            Reference l2;
+            Reference inner_product;
+            Reference norm_a;
+            Reference norm_b;
+            Reference l1;
+            for (size_t i = 0; i < n; ++i) {
+                const double x = a.data()[i];
+                const double y = b.data()[i];
+                l2.Add((x - y) * (x - y));
+                inner_product.Add(x * y);
+                norm_a.Add(x * x);
+                norm_b.Add(y * y);
+                l1.Add(std::fabs(x - y));
+            }
+            // The difference is rounded before it is squared.
+            EXPECT_NEAR(kernels().l2_squared(a.data(), b.data(), n), l2.value, 2 * l2.Tolerance(n)) << n;
+            EXPECT_NEAR(kernels().inner_product(a.data(), b.data(), n), inner_product.value, inner_product.Tolerance(n))
+                << n;
+            EXPECT_NEAR(kernels().l1(a.data(), b.data(), n), l1.value, 2 * l1.Tolerance(n)) << n;
+            const CosineSums cosine = kernels().cosine(a.data(), b.data(), n);
+            EXPECT_NEAR(cosine.inner_product, inner_product.value, inner_product.Tolerance(n)) << n;
+            EXPECT_NEAR(cosine.norm_a_squared, norm_a.value, norm_a.Tolerance(n)) << n;
+            EXPECT_NEAR(cosine.norm_b_squared, norm_b.value, norm_b.Tolerance(n)) << n;
+        }
+    }
+}
+
+// Each coordinate counts, exactly once, wherever it stands.
+TEST_P(KernelsTest, DistancesSeeEveryCoordinateOnce) {
+    for (const size_t n : Sizes()) {
+        const std::vector<float> ones(n, 1);
+        Unaligned<float> a(ones, 0);
+        Unaligned<float> b(ones, 0);
+        for (size_t i = 0; i<n; i += n> 1000 ? 97 : 1) {
+            a.data()[i] = 4;
+            EXPECT_EQ(kernels().l2_squared(a.data(), b.data(), n), 9) << n << " " << i;
+            EXPECT_EQ(kernels().l1(a.data(), b.data(), n), 3) << n << " " << i;
+            EXPECT_EQ(kernels().inner_product(a.data(), b.data(), n), static_cast<float>(n + 3)) << n << " " << i;
+            const CosineSums cosine = kernels().cosine(a.data(), b.data(), n);
+            EXPECT_EQ(cosine.inner_product, static_cast<float>(n + 3));
+            EXPECT_EQ(cosine.norm_a_squared, static_cast<float>(n + 15));
+            EXPECT_EQ(cosine.norm_b_squared, static_cast<float>(n));
+            a.data()[i] = 1;
+        }
+    }
+}
+
+TEST_P(KernelsTest, DistancesOfExtremeValues) {
+    const float tiny = std::numeric_limits<float>::denorm_min();
+    const float values[] = {0.0F,  -0.0F,  1.0F,    tiny,      -tiny,      FLT_MIN,
+                            3e38F, -3e38F, FLT_MAX, kInfinity, -kInfinity, kNan};
+    for (const size_t n : {size_t{1}, size_t{5}, size_t{16}, size_t{67}, size_t{128}}) {
+        for (const float x : values) {
+            for (const float y : values) {
+                // One pair alone, so that no order of adding can matter.
+                std::vector<float> a(n, 0);
+                std::vector<float> b(n, 0);
+                a[n / 2] = x;
+                b[n / 2] = y;
+                ExpectSameValue(kernels().l2_squared(a.data(), b.data(), n), (x - y) * (x - y), "l2");
+                ExpectSameValue(kernels().inner_product(a.data(), b.data(), n), x * y, "inner product");
+                ExpectSameValue(kernels().l1(a.data(), b.data(), n), std::fabs(x - y), "l1");
+                const CosineSums cosine = kernels().cosine(a.data(), b.data(), n);
+                ExpectSameValue(cosine.inner_product, x * y, "inner product");
+                ExpectSameValue(cosine.norm_a_squared, x * x, "norm of a");
+                ExpectSameValue(cosine.norm_b_squared, y * y, "norm of b");
+            }
+        }
+    }
+}
+
+TEST_P(KernelsTest, RowDistancesAgreeWithDoublePrecision) {
+    Random random(2);
+    for (size_t n = 64; n <= 16000; n += n < 1024 ? 64 : 1856) {
+        for (const float scale : {0.0F, 0.0078F, 3.5F}) {
+            for (const size_t offset : {size_t{0}, size_t{1}, size_t{3}}) {
+                Unaligned<float> query(RandomFloats(random, n), offset);
+                Unaligned<int8_t> codes(RandomIntegers<int8_t>(random, n), 5 * offset);
+                Reference l2;
+                Reference inner_product;
+                double largest = 0;
+                for (size_t i = 0; i < n; ++i) {
+                    const double decoded = static_cast<double>(scale) * codes.data()[i];
+                    const double difference = query.data()[i] - decoded;
+                    l2.Add(difference * difference);
+                    inner_product.Add(static_cast<double>(query.data()[i]) * codes.data()[i]);
+                    largest = std::max({largest, std::fabs(decoded), 1.0});
+                }
+                // Without a fused operation the decoded value is rounded too, and cancellation shows it.
+                const double decoding = 8 * static_cast<double>(n) * kFloatUnit * largest * largest;
+                EXPECT_NEAR(kernels().row_l2_squared(query.data(), codes.data(), scale, n), l2.value,
+                            2 * l2.Tolerance(n) + decoding);
+                EXPECT_NEAR(kernels().row_inner_product(query.data(), codes.data(), n), inner_product.value,
+                            inner_product.Tolerance(n));
+            }
+        }
+    }
+}
+
+TEST_P(KernelsTest, RowDistancesKnowEveryCode) {
+    std::vector<int8_t> codes(256);
+    std::vector<float> query(256);
+    for (size_t i = 0; i < 256; ++i) {
+        codes[i] = static_cast<int8_t>(i);
+        query[i] = 2.0F * codes[i];
+    }
+    EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), 0);
+    query[200] += 3;
+    EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), 9);
+    for (size_t i = 0; i < 256; ++i) {
+        std::fill(query.begin(), query.end(), 0.0F);
+        query[i] = 3;
+        EXPECT_EQ(kernels().row_inner_product(query.data(), codes.data(), 256), 3.0F * codes[i]);
+    }
+    query[7] = kNan;
+    EXPECT_TRUE(std::isnan(kernels().row_l2_squared(query.data(), codes.data(), 2, 256)));
+    EXPECT_TRUE(std::isnan(kernels().row_inner_product(query.data(), codes.data(), 256)));
+    query[7] = kInfinity;
+    EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), kInfinity);
+    EXPECT_EQ(kernels().row_inner_product(query.data(), codes.data(), 256), kInfinity);
+}
+
+std::vector<uint32_t> ReferenceSums(const std::vector<uint8_t>& codes, const std::vector<uint8_t>& table, size_t rows,
+                                    std::vector<uint32_t> sums) {
+    for (size_t v = 0; v < kBlockSize; ++v) {
+        for (size_t row = 0; row < rows; ++row) {
+            const uint8_t code = codes[32 * row + v];
+            sums[v] += table[32 * row + code % 16] + table[32 * row + 16 + code / 16];
+        }
+    }
+    return sums;
+}
+
+TEST_P(KernelsTest, SketchSumsAreExactForAnyNumberOfRows) {
+    Random random(3);
+    std::vector<size_t> numbers_of_rows = {384, 511, 512, 513, 2000};
+    for (size_t rows = 0; rows <= 300; ++rows) numbers_of_rows.push_back(rows);
+    for (const size_t rows : numbers_of_rows) {
+        const std::vector<uint8_t> codes = RandomIntegers<uint8_t>(random, 32 * rows);
+        const std::vector<uint8_t> largest(32 * rows, 255);  // fills 16 bits as fast as can be
+        for (const std::vector<uint8_t>& table : {RandomIntegers<uint8_t>(random, 32 * rows), largest}) {
+            const std::vector<uint32_t> before = RandomIntegers<uint32_t>(random, kBlockSize);
+            Unaligned<uint8_t> codes_copy(codes, rows % 7);
+            Unaligned<uint8_t> table_copy(table, rows % 5);
+            Unaligned<uint32_t> sums(before, rows % 3);
+            kernels().sketch_accumulate(codes_copy.data(), rows, table_copy.data(), sums.data());
+            const std::vector<uint32_t> expected = ReferenceSums(codes, table, rows, before);
+            ASSERT_EQ(std::vector<uint32_t>(sums.data(), sums.data() + kBlockSize), expected) << rows << " rows";
+        }
+    }
+}
+
+// A page cut may fall anywhere: two calls add up to one.
+TEST_P(KernelsTest, SketchSumsContinueAcrossCalls) {
+    Random random(4);
+    const size_t rows = 150;
+    const std::vector<uint8_t> codes = RandomIntegers<uint8_t>(random, 32 * rows);
+    const std::vector<uint8_t> table = RandomIntegers<uint8_t>(random, 32 * rows);
+    const std::vector<uint32_t> expected = ReferenceSums(codes, table, rows, std::vector<uint32_t>(kBlockSize, 0));
+    for (size_t cut = 0; cut <= rows; ++cut) {
+        std::vector<uint32_t> sums(kBlockSize, 0);
+        kernels().sketch_accumulate(codes.data(), cut, table.data(), sums.data());
+        kernels().sketch_accumulate(codes.data() + 32 * cut, rows - cut, table.data() + 32 * cut, sums.data());
+        ASSERT_EQ(sums, expected) << cut;
+    }
+}
+
+struct BoundInput {
+    std::vector<uint32_t> sums;
+    std::vector<uint16_t> f_add, f_rescale, f_error;
+    BoundTerms terms;
+};
+
+BoundInput RandomBoundInput(Random& random) {
+    BoundInput input;
+    const auto factors = [&random](double scale) {
+        std::vector<uint16_t> values(kBlockSize);
+        for (uint16_t& value : values) {
+            value = FloatToBf16Nearest(static_cast<float>((2 * random.Uniform() - 1) * scale));
+        }
+        return values;
+    };
+    for (size_t v = 0; v < kBlockSize; ++v) input.sums.push_back(static_cast<uint32_t>(random.Below(1000000)));
+    input.f_add = factors(10);
+    input.f_rescale = factors(2);
+    input.f_error = factors(1);
+    input.terms = {.base = 3.25F, .add_scale = 1.5F, .sum_scale = 0.0625F, .sum_offset = -77.5F, .error_scale = 1.9F};
+    return input;
+}
+
+uint32_t Bounds(const Kernels& kernels, const BoundInput& input, float threshold, float* bounds) {
+    return kernels.sketch_bounds(input.sums.data(), input.f_add.data(), input.f_rescale.data(), input.f_error.data(),
+                                 input.terms, threshold, bounds);
+}
+
+TEST_P(KernelsTest, BoundsAgreeWithDoublePrecision) {
+    Random random(5);
+    for (int repeat = 0; repeat < 200; ++repeat) {
+        const BoundInput input = RandomBoundInput(random);
+        const BoundTerms& terms = input.terms;
+        float bounds[kBlockSize];
+        Bounds(kernels(), input, 0, bounds);
+        for (size_t v = 0; v < kBlockSize; ++v) {
+            Reference bound;
+            bound.Add(terms.base);
+            bound.Add(static_cast<double>(terms.add_scale) * Bf16ToFloat(input.f_add[v]));
+            bound.Add(static_cast<double>(Bf16ToFloat(input.f_rescale[v])) * terms.sum_scale * input.sums[v]);
+            bound.Add(static_cast<double>(Bf16ToFloat(input.f_rescale[v])) * terms.sum_offset);
+            bound.Add(-static_cast<double>(terms.error_scale) * Bf16ToFloat(input.f_error[v]));
+            ASSERT_NEAR(bounds[v], bound.value, bound.Tolerance(6)) << v;
+        }
+    }
+}
+
+TEST_P(KernelsTest, BoundsBelowTheThresholdAreMarked) {
+    Random random(6);
+    for (int repeat = 0; repeat < 200; ++repeat) {
+        const BoundInput input = RandomBoundInput(random);
+        float bounds[kBlockSize];
+        Bounds(kernels(), input, 0, bounds);
+        const float one_of_them = bounds[random.Below(kBlockSize)];  // equal is not below
+        for (const float threshold : {one_of_them, 0.0F, kInfinity, -kInfinity, kNan}) {
+            const uint32_t below = Bounds(kernels(), input, threshold, bounds);
+            for (size_t v = 0; v < kBlockSize; ++v) ASSERT_EQ((below >> v) & 1, bounds[v] < threshold ? 1U : 0U);
+        }
+    }
+}
+
+TEST_P(KernelsTest, BoundsThatAreNoNumberAreNeverMarked) {
+    Random random(7);
+    BoundInput input = RandomBoundInput(random);
+    input.f_add[3] = FloatToBf16Nearest(kNan);
+    input.f_add[17] = FloatToBf16Nearest(kInfinity);
+    input.f_add[30] = FloatToBf16Nearest(-kInfinity);
+    input.f_add[31] = FloatToBf16Nearest(kInfinity);
+    input.f_error[31] = FloatToBf16Nearest(kInfinity);
+    float bounds[kBlockSize];
+    const uint32_t below = Bounds(kernels(), input, kInfinity, bounds);
+    EXPECT_TRUE(std::isnan(bounds[3]));
+    EXPECT_EQ(bounds[17], kInfinity);
+    EXPECT_EQ(bounds[30], -kInfinity);
+    EXPECT_TRUE(std::isnan(bounds[31]));
+    EXPECT_EQ(below, ~((1U << 3) | (1U << 17) | (1U << 31)));
+}
+
+// The definition: entry (i, j) of the matrix is -1 to the number of bits that i and j share.
+TEST_P(KernelsTest, HadamardFollowsItsDefinition) {
+    Random random(8);
+    for (size_t n = 1; n <= 512; n *= 2) {
+        Unaligned<float> x(RandomFloats(random, n), n % 3);
+        std::vector<double> expected(n, 0);
+        for (size_t i = 0; i < n; ++i) {
+            for (size_t j = 0; j < n; ++j) expected[i] += std::popcount(i & j) % 2 == 0 ? x.data()[j] : -x.data()[j];
+        }
+        kernels().hadamard(x.data(), n);
+        const double tolerance = 10 * kFloatUnit * static_cast<double>(n);
+        for (size_t i = 0; i < n; ++i) ASSERT_NEAR(x.data()[i], expected[i], tolerance) << n << " " << i;
+    }
+}
+
+TEST_P(KernelsTest, HadamardIsTheSameOnEveryLevel) {
+    Random random(9);
+    for (size_t n = 1; n <= 16384; n *= 2) {
+        for (const double scale : {1e-42, 1.0, 1e30}) {
+            std::vector<float> expected = RandomFloats(random, n, scale);
+            for (size_t i = 0; i < n; i += 3) expected[i] *= 1e-5F;  // coordinates of unequal size, some of them zero
+            for (size_t i = 1; i < n; i += 5) expected[i] = i % 2 == 0 ? 0.0F : -0.0F;
+            Unaligned<float> x(expected, 1);
+            kernels().hadamard(x.data(), n);
+            KernelLevel(0).hadamard(expected.data(), n);
+            ExpectSameBits(x.data(), expected.data(), n);
+        }
+    }
+}
+
+TEST_P(KernelsTest, FlipSignsFollowsTheBits) {
+    Random random(10);
+    for (size_t n = 0; n <= 400; n += 8) {
+        std::vector<float> expected = RandomFloats(random, n);
+        if (n > 0) expected[n - 1] = 0;
+        if (n > 0) expected[n / 2] = kInfinity;
+        Unaligned<float> x(expected, n % 3);
+        Unaligned<uint8_t> signs(RandomIntegers<uint8_t>(random, n / 8), n % 5);
+        kernels().flip_signs(x.data(), signs.data(), n);
+        for (size_t i = 0; i < n; ++i) {
+            if ((signs.data()[i / 8] & (1 << i % 8)) != 0) expected[i] = -expected[i];
+        }
+        ExpectSameBits(x.data(), expected.data(), n);
+    }
+}
+
+TEST_P(KernelsTest, KacStepCombinesTheHalves) {
+    Random random(11);
+    for (size_t n = 0; n <= 400; n += 2) {
+        const std::vector<float> before = RandomFloats(random, n);
+        Unaligned<float> x(before, n % 3);
+        kernels().kac_step(x.data(), n);
+        std::vector<float> expected(n);
+        for (size_t i = 0; i < n / 2; ++i) {
+            expected[i] = before[i] + before[i + n / 2];
+            expected[i + n / 2] = before[i] - before[i + n / 2];
+        }
+        ExpectSameBits(x.data(), expected.data(), n);
+    }
+}
+
+TEST_P(KernelsTest, ScaleMultipliesEveryCoordinate) {
+    Random random(12);
+    for (size_t n = 0; n <= 200; ++n) {
+        std::vector<float> expected = RandomFloats(random, n);
+        Unaligned<float> x(expected, n % 3);
+        kernels().scale(x.data(), 0.3F, n);
+        for (float& value : expected) value *= 0.3F;
+        ExpectSameBits(x.data(), expected.data(), n);
+    }
+}
+
+TEST(KernelLevelsTest, TheScalarLevelComesFirstAndNamesAreUnique) {
+    ASSERT_GE(KernelLevelCount(), 1U);
+    EXPECT_STREQ(KernelLevel(0).name, "scalar");
+    for (size_t i = 0; i < KernelLevelCount(); ++i) {
+        for (size_t j = 0; j < i; ++j) EXPECT_STRNE(KernelLevel(i).name, KernelLevel(j).name);
+    }
+}
+
+TEST(KernelLevelsTest, TheBestLevelIsActiveUntilAnotherIsForced) {
+    const Kernels& best = KernelLevel(KernelLevelCount() - 1);
+    EXPECT_EQ(&ActiveKernels(), &best);
+    for (size_t i = 0; i < KernelLevelCount(); ++i) {
+        EXPECT_TRUE(SetKernelLevel(KernelLevel(i).name));
+        EXPECT_EQ(&ActiveKernels(), &KernelLevel(i));
+    }
+    EXPECT_TRUE(SetKernelLevel("scalar"));
+    for (const char* name : {"", "avx", "AVX2", "avx1024"}) EXPECT_FALSE(SetKernelLevel(name)) << name;
+    EXPECT_STREQ(ActiveKernels().name, "scalar");
+    EXPECT_TRUE(SetKernelLevel("auto"));
+    EXPECT_EQ(&ActiveKernels(), &best);
+}
+
+// The level that this CPU should get, told from its features in another way than the library does.
+#if defined(__x86_64__)
+TEST(KernelLevelsTest, TheCpuGetsTheLevelsThatItCanRun) {
+    std::vector<std::string> expected = {"scalar"};
+    if (__builtin_cpu_supports("x86-64-v2") && __builtin_cpu_supports("aes")) expected.emplace_back("sse4");
+    if (__builtin_cpu_supports("x86-64-v3") && __builtin_cpu_supports("aes")) expected.emplace_back("avx2");
+    if (__builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("aes")) expected.emplace_back("avx512");
+    std::vector<std::string> actual;
+    for (size_t i = 0; i < KernelLevelCount(); ++i) actual.emplace_back(KernelLevel(i).name);
+    EXPECT_EQ(actual, expected);
+}
+#elif defined(__aarch64__)
+TEST(KernelLevelsTest, TheCpuGetsTheLevelsThatItCanRun) {
+    ASSERT_EQ(KernelLevelCount(), 2U);
+    EXPECT_STREQ(KernelLevel(1).name, "neon");
+}
+#endif
+
+TEST(Bfloat16Test, EveryValueSurvivesEveryRounding) {
+    for (uint32_t value = 0; value <= 0xffff; ++value) {
+        const auto bf16 = static_cast<uint16_t>(value);
+        const float number = Bf16ToFloat(bf16);
+        if (std::isnan(number)) {
+            EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Down(number))));
+            EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Up(number))));
+            EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Nearest(number))));
+        } else {
+            EXPECT_EQ(FloatToBf16Down(number), bf16);
+            EXPECT_EQ(FloatToBf16Up(number), bf16);
+            EXPECT_EQ(FloatToBf16Nearest(number), bf16);
+        }
+    }
+}
+
+// The neighbours of a finite number among the bfloat16 values, or the number itself; infinities count as 2^128.
+double Bf16Value(uint16_t bf16) {
+    const float number = Bf16ToFloat(bf16);
+    return std::isinf(number) ? std::copysign(0x1.0p128, number) : number;
+}
+
+TEST(Bfloat16Test, DirectedRoundingKeepsTheInequalityAndIsTight) {
+    Random random(13);
+    std::vector<uint32_t> patterns = {0x00000001, 0x80000001, 0x0000ffff, 0x007fffff, 0x807fffff, 0x00800000,
+                                      0x7f7fffff, 0xff7fffff, 0x7f7f0000, 0x7f7f0001, 0x3f808000, 0x3f818000,
+                                      0x3f807fff, 0x3f808001, 0xbf808000, 0xbf818000};
+    for (int i = 0; i < 1000000; ++i) patterns.push_back(static_cast<uint32_t>(random.Next()));
+    for (const uint32_t pattern : patterns) {
+        const auto value = std::bit_cast<float>(pattern);
+        if (std::isnan(value) || std::isinf(value)) continue;
+        const uint16_t down = FloatToBf16Down(value);
+        const uint16_t up = FloatToBf16Up(value);
+        const uint16_t nearest = FloatToBf16Nearest(value);
+        ASSERT_LE(Bf16ToFloat(down), value);
+        ASSERT_GE(Bf16ToFloat(up), value);
+        if ((pattern & 0xffff) == 0) {
+            ASSERT_EQ(down, up);
+        } else {
+            ASSERT_EQ(std::abs(static_cast<int>(up) - static_cast<int>(down)), 1) << value;
+        }
+        const double below = value - Bf16Value(down);
+        const double above = Bf16Value(up) - value;
+        if (below < above) {
+            ASSERT_EQ(nearest, down) << value;
+        } else if (above < below) {
+            ASSERT_EQ(nearest, up) << value;
+        } else {
+            ASSERT_EQ(nearest, down % 2 == 0 ? down : up) << value;
+        }
+    }
+}
+
+TEST(Bfloat16Test, BeyondTheRange) {
+    EXPECT_EQ(FloatToBf16Down(FLT_MAX), 0x7f7f);
+    EXPECT_EQ(Bf16ToFloat(FloatToBf16Up(FLT_MAX)), kInfinity);
+    EXPECT_EQ(Bf16ToFloat(FloatToBf16Nearest(FLT_MAX)), kInfinity);
+    EXPECT_EQ(Bf16ToFloat(FloatToBf16Down(-FLT_MAX)), -kInfinity);
+    EXPECT_EQ(FloatToBf16Up(-FLT_MAX), 0xff7f);
+    EXPECT_EQ(Bf16ToFloat(FloatToBf16Down(kInfinity)), kInfinity);
+    EXPECT_EQ(Bf16ToFloat(FloatToBf16Up(-kInfinity)), -kInfinity);
+}
+
+TEST(Bfloat16Test, NoNanBecomesANumber) {
+    for (const uint32_t pattern : {0x7f800001U, 0xff800001U, 0x7fc00000U, 0x7fffffffU, 0xffffffffU}) {
+        const auto value = std::bit_cast<float>(pattern);
+        EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Down(value))));
+        EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Up(value))));
+        EXPECT_TRUE(std::isnan(Bf16ToFloat(FloatToBf16Nearest(value))));
+    }
+}
+
+}  // namespace
+}  // namespace annex
