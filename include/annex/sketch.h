@@ -108,11 +108,16 @@ class SketchQuery {
     // <s, q> ~ sum_scale * sum + sum_offset, sum being what sketch_accumulate gives.
     [[nodiscard]] float sum_scale() const noexcept { return sum_scale_; }
     [[nodiscard]] float sum_offset() const noexcept { return sum_offset_; }
+    // How far the table's rounding lets an estimate stray, as a length: the error of a bound is f_error times
+    // sqrt(||q - b c||^2 + noise^2) (b = 1 for L2). It matters where lists are far apart and narrow, for it grows with
+    // ||q||.
+    [[nodiscard]] float noise() const noexcept { return noise_; }
 
   private:
     std::vector<uint8_t> table_;  // 32 bytes a row of a block
     float sum_scale_ = 0;
     float sum_offset_ = 0;
+    float noise_ = 0;
 };
 
 }  // namespace annex

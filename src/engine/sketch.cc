@@ -175,11 +175,16 @@ void KillSlot(BlockTrailer* trailer, size_t v) noexcept {
 //
 // The 16 values of a group are added up in 16-bit fixed point with 6 fractional bits (255 * 64 < 2^15), then rounded to
 // nearest: a coordinate's own rounding is 1/128 of a unit.
+//
+// Rounding a group's value has a variance of unit^2 / 12; the P / 4 groups give <s, q> a standard deviation of 2 unit
+// sqrt(P / 48). The estimate multiplies it by k, where the sketch's own error is its deviation times a length. Rotated
+// residuals are nearly Gaussian: k = sqrt(pi / 2) ||r|| / sqrt(P), the deviation sqrt(pi / 2 - 1) ||r|| / sqrt(P).
 void SketchQuery::Reset(const float* y, size_t padded) {
     constexpr int kFractionBits = 6;
     constexpr float kFullScale = 255 << kFractionBits;
     // Below this, a scale would overflow; such coordinates are nothing beside any distance that a float can tell.
     constexpr float kMinSpan = 0x1p-112F;
+    constexpr float kRescaleToDeviation = 1.659F;  // sqrt((pi / 2) / (pi / 2 - 1))
 
     table_.resize(CodeRows(padded) * kRowBytes);
     float largest_span = 0;
@@ -193,10 +198,12 @@ void SketchQuery::Reset(const float* y, size_t padded) {
         std::fill(table_.begin(), table_.end(), uint8_t{0});
         sum_scale_ = 0;
         sum_offset_ = 0;
+        noise_ = 0;
         return;
     }
     sum_scale_ = 2 * largest_span / 255;
     sum_offset_ = -static_cast<float>(l1_norm);
+    noise_ = kRescaleToDeviation * sum_scale_ * std::sqrt(static_cast<float>(padded) / 48);
 
     // All ones where bit b of the entry's number is set.
     static constexpr int16_t kBit[4][16] = {
@@ -215,7 +222,9 @@ void SketchQuery::Reset(const float* y, size_t padded) {
             q[b] = static_cast<int16_t>(static_cast<int>(value + std::copysign(0.5F, value)));
             negative += std::min<int>(q[b], 0);
         }
-        const auto start = static_cast<int16_t>((1 << (kFractionBits - 1)) - negative);
+        // Halves go up in one group and down in the next: they are frequent enough to bias a long sum.
+        const int half = (1 << (kFractionBits - 1)) - static_cast<int>(i / 4 % 2);
+        const auto start = static_cast<int16_t>(half - negative);
         for (size_t m = 0; m < 16; ++m) {
             const int sum =
                 start + (kBit[0][m] & q[0]) + (kBit[1][m] & q[1]) + (kBit[2][m] & q[2]) + (kBit[3][m] & q[3]);
