@@ -44,6 +44,13 @@ clean() {
     rm -rf "$place"
 }
 
+clean_after_failure() {
+    local status=$?
+    trap '' INT TERM HUP
+    clean
+    exit $status
+}
+
 enter() {
     eval "$("$devserver" env "$(demo_dir)")"
     export PGDATABASE=demo
@@ -71,7 +78,7 @@ load() {
 
 # Prints what pg_stat_progress_create_index says of a build while the process $1 lives: one line a phase.
 show_progress() {
-    local builder=$1 answer phase done total seen='' started=$EPOCHREALTIME
+    local builder=$1 answer phase count total seen='' started=$EPOCHREALTIME
     coproc PROGRESS { psql -X -A -t -q -F'|'; }
     # reading the pipes by number outlives the coprocess's variables
     local from=${PROGRESS[0]} to=${PROGRESS[1]}
@@ -80,11 +87,11 @@ show_progress() {
             greatest(tuples_done, blocks_done), CASE WHEN tuples_total > 0 THEN tuples_total ELSE blocks_total END)
             FROM pg_stat_progress_create_index LIMIT 1), '');" >&"$to"
         IFS= read -r answer <&"$from" || break
-        IFS='|' read -r phase done total <<<"$answer"
+        IFS='|' read -r phase count total <<<"$answer"
         if [ -n "$phase" ]; then
             if [ -t 1 ]; then
                 if [ -n "$seen" ] && [ "$phase" != "$seen" ]; then echo; fi
-                printf '\r  %5.1f s  %-40s %s\e[K' "$(seconds_since "$started")" "$phase" "$(bar "$done" "$total")"
+                printf '\r  %5.1f s  %-40s %s\e[K' "$(seconds_since "$started")" "$phase" "$(bar "$count" "$total")"
             elif [ "$phase" != "$seen" ]; then
                 printf '  %5.1f s  %s\n' "$(seconds_since "$started")" "$phase"
             fi
@@ -98,10 +105,10 @@ show_progress() {
 }
 
 bar() {
-    local done=${1:-0} total=${2:-0} filled
+    local count=${1:-0} total=${2:-0} percent
     if [ "$total" -le 0 ]; then return; fi
-    filled=$((done >= total ? 20 : 20 * done / total))
-    printf '[%-20s] %3d %%' "$(printf '%*s' "$filled" '' | tr ' ' '#')" $((done >= total ? 100 : 100 * done / total))
+    percent=$((count >= total ? 100 : 100 * count / total))
+    printf '[%-20s] %3d %%' "$(printf '%*s' $((percent / 5)) '' | tr ' ' '#')" "$percent"
 }
 
 seconds_since() {
@@ -128,7 +135,7 @@ run() {
 
     heading "Building the extension, starting a private PostgreSQL"
     clean
-    trap 'status=$?; trap "" INT TERM HUP; clean; exit $status' EXIT
+    trap clean_after_failure EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     make_place

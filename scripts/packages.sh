@@ -1,5 +1,5 @@
 #!/bin/bash
-# The Debian packages that annex needs: scripts/packages.sh build|check|demo
+# The Debian packages that annex needs: scripts/packages.sh build|check|demo|bench
 #
 # As root it installs those that are missing, asking nothing; otherwise it says what to install and fails. On a system
 # without apt it does nothing: what is missing will be missed by name.
@@ -33,6 +33,7 @@ missing_packages() {
         wanted+=" libgtest-dev libgmock-dev libbenchmark-dev libipc-run-perl perl python3 binutils"
         wanted+=" clang-format clang-tidy shellcheck git"
     fi
+    if [ "$purpose" = bench ]; then wanted+=" python3"; fi
     for package in $wanted; do
         installed "$package" || printf '%s ' "$package"
     done
