@@ -50,6 +50,7 @@ class ListBuilder {
     void FinishTraining(bool spill);
 
     [[nodiscard]] size_t lists() const noexcept { return lists_; }
+    [[nodiscard]] bool spill() const noexcept { return spill_; }
     [[nodiscard]] const int8_t* centroid_codes(size_t list) const noexcept { return &codes_[list * padded_]; }
     [[nodiscard]] float centroid_scale(size_t list) const noexcept { return scales_[list]; }
     [[nodiscard]] const float* centroid(size_t list) const noexcept { return &centroids_[list * padded_]; }

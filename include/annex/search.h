@@ -64,6 +64,11 @@ class ListSearch {
     // query's class; nothing below may be called unless it is kNormal.
     RowClass Begin(const Space& space, const float* query, float epsilon, size_t max_candidates);
 
+    // Starts a search for the lists of a row: ranking alone, by L2 whatever the metric is.
+    RowClass BeginRow(const Space& space, const float* x);
+    // The query, or the row, in the index's space: padded() floats.
+    [[nodiscard]] const float* y() const noexcept { return y_.data(); }
+
     // Ranking of the centroids, whose list has the origin for its centroid.
     void BeginRanking();
     void EndRanking();
@@ -106,6 +111,7 @@ class ListSearch {
     static constexpr float kRhoWeight = 0.25F;
 
   private:
+    void Reset(const Space& space);
     void Estimate(const BlockTrailer& trailer);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
@@ -113,6 +119,7 @@ class ListSearch {
     void Forget();
 
     const Space* space_ = nullptr;
+    Metric metric_ = Metric::kL2;  // of the ranking
     size_t code_rows_ = 0;
     std::vector<float> y_;  // the query in the index's space
     RowQuery row_query_;

@@ -22,13 +22,11 @@ static float RoundUp(double value) noexcept {
     return rounded < value ? std::nextafterf(rounded, kInfinity) : rounded;
 }
 
-RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
+void ListSearch::Reset(const Space& space) {
     space_ = &space;
     code_rows_ = CodeRows(space.padded());
     y_.resize(space.padded());
     scratch_.resize(code_rows_ * kRowBytes);
-    epsilon_ = epsilon;
-    max_candidates_ = std::max<size_t>(max_candidates, 64);
     survivors_.clear();
     centroids_.clear();
     centroids_given_ = 0;
@@ -40,29 +38,46 @@ RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon
     exhausted_ = false;
     seen_.Clear();
     counters_ = SearchCounters{};
+}
 
+RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
+    Reset(space);
+    metric_ = space.metric();
+    epsilon_ = epsilon;
+    max_candidates_ = std::max<size_t>(max_candidates, 64);
     const RowClass row_class = space.TransformQuery(query, y_.data());
     if (row_class != RowClass::kNormal) return row_class;
     row_query_ = RowQuery(space, query, y_.data());
     sketch_query_.Reset(y_.data(), space.padded());
     mean_product_ = 0;
-    if (space.metric() == Metric::kInnerProduct)
+    if (metric_ == Metric::kInnerProduct)
         for (size_t i = 0; i < space.dimensions(); i++)
             mean_product_ += static_cast<double>(query[i]) * static_cast<double>(space.mean()[i]);
     return RowClass::kNormal;
 }
 
+RowClass ListSearch::BeginRow(const Space& space, const float* x) {
+    Reset(space);
+    metric_ = Metric::kL2;
+    const RowClass row_class = space.TransformRow(x, y_.data());
+    if (row_class != RowClass::kNormal) return row_class;
+    row_query_ = RowQuery(space, x, y_.data());
+    sketch_query_.Reset(y_.data(), space.padded());
+    return RowClass::kNormal;
+}
+
 // ---- Ranking ----
 
-// The root's centroid is the origin, so nothing but the base and the sketches' sums counts. The error's place in a
-// centroid's entry holds rho (see BeginList for why only inner product uses it).
+// The root's entries are coded for L2 around the origin, whatever the metric: f_add = ||c||^2, f_rescale * <s, q> ~ -2
+// <q, c>. Inner product takes half of the latter alone, and ranks a list whose rows lie far from its centroid higher:
+// its rho stands in the place of the error.
 void ListSearch::BeginRanking() {
-    const bool inner_product = space_->metric() == Metric::kInnerProduct;
-    const double norm = row_query_.norm();
+    const auto norm = static_cast<float>(row_query_.norm());
     ranking_ = true;
     threshold_ = kInfinity;
-    terms_ = BoundTerms{inner_product ? 0.0F : static_cast<float>(norm * norm), 1.0F, sketch_query_.sum_scale(),
-                        sketch_query_.sum_offset(), inner_product ? kRhoWeight * static_cast<float>(norm) : 0.0F};
+    terms_ = metric_ == Metric::kInnerProduct
+                 ? BoundTerms{0, 0, sketch_query_.sum_scale() / 2, sketch_query_.sum_offset() / 2, kRhoWeight * norm}
+                 : BoundTerms{norm * norm, 1, sketch_query_.sum_scale(), sketch_query_.sum_offset(), 0};
     row_in_block_ = 0;
     survivors_.clear();
 }
@@ -92,7 +107,7 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
     RankedList list{};
     list.target = centroid.heap_tid;
     const double norm_squared = row_query_.norm() * row_query_.norm();
-    if (space_->metric() == Metric::kInnerProduct) {
+    if (metric_ == Metric::kInnerProduct) {
         const double product = row_query_.InnerProduct(codes, scale);
         double centroid_squared = 0;
         for (size_t i = 0; i < space_->padded(); i++) centroid_squared += static_cast<double>(codes[i] * codes[i]);
@@ -125,7 +140,7 @@ bool ListSearch::Open() const noexcept {
 // Operator's units to those in which sketches estimate: the squared distance, or the inner product without the mean's
 // part.
 double ListSearch::SketchUnits(double value) const noexcept {
-    switch (space_->metric()) {
+    switch (metric_) {
         case Metric::kL2:
             return value * value;
         case Metric::kCosine:

@@ -1,0 +1,72 @@
+// Lists and codes of one new row.
+#include "annex/row_placer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "annex/error.h"
+
+namespace annex {
+
+RowClass RowPlacer::Begin(const Space& space, const float* x) {
+    space_ = &space;
+    near_.clear();
+    centroids_.clear();
+    codes_.resize(space.padded());
+    entries_.resize(2 * EntryBytes(space.padded()));
+    return search_.BeginRow(space, x);
+}
+
+void RowPlacer::Consider(const Survivor& centroid, const int8_t* codes, float scale) {
+    const size_t padded = space_->padded();
+    const size_t row = near_.size();
+    centroids_.resize((row + 1) * padded);
+    DecodeRow(codes, scale, padded, &centroids_[row * padded]);
+    near_.push_back(
+        {ActiveKernels().l2_squared(search_.y(), &centroids_[row * padded], padded), centroid.heap_tid, row});
+}
+
+void RowPlacer::Encode(const Near& list, HeapTid heap_tid, uint8_t* entry) {
+    const size_t padded = space_->padded();
+    const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,
+                                             space_->metric() == Metric::kInnerProduct, entry),
+                                heap_tid, 0};
+    std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
+}
+
+void RowPlacer::Place(HeapTid heap_tid, bool spill) {
+    if (near_.empty()) throw Error(ErrorKind::kCorrupted, "an index without lists");
+    const size_t padded = space_->padded();
+    const float* y = search_.y();
+    std::sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
+        return a.squared_distance != b.squared_distance ? a.squared_distance < b.squared_distance : a.row < b.row;
+    });
+    primary_ = near_[0].target;
+    secondary_ = HeapTid{};
+    Encode(near_[0], heap_tid, primary_entry());
+    factors_ = RowEncoder(*space_).Encode(y, codes_.data());
+    if (!spill || near_.size() < 2) return;
+
+    // SOAR's loss: ||r'||^2 + <r', r>^2 / ||r||^2.
+    const float* c = &centroids_[near_[0].row * padded];
+    const auto squared = static_cast<double>(near_[0].squared_distance);
+    double least = std::numeric_limits<double>::infinity();
+    size_t best = 1;
+    for (size_t i = 1; i < std::min(near_.size(), kNearest); i++) {
+        const float* other = &centroids_[near_[i].row * padded];
+        double dot = 0;
+        for (size_t j = 0; j < padded; j++)
+            dot += (static_cast<double>(y[j]) - static_cast<double>(other[j])) *
+                   (static_cast<double>(y[j]) - static_cast<double>(c[j]));
+        const double loss = static_cast<double>(near_[i].squared_distance) + (squared > 0 ? dot * dot / squared : 0);
+        if (loss < least) {
+            least = loss;
+            best = i;
+        }
+    }
+    secondary_ = near_[best].target;
+    Encode(near_[best], heap_tid, secondary_entry());
+}
+
+}  // namespace annex
