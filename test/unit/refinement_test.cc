@@ -176,6 +176,38 @@ TEST(RefinementTest, SlackAloneCoversEqualVectors) {
     }
 }
 
+// No data at hand brings the rotation's rounding near its bound, so what is allowed for it is checked as such.
+TEST(RefinementTest, AllowsForTheRotationOfRowAndQuery) {
+    Random random(5);
+    for (const Metric metric : kMetrics) {
+        SCOPED_TRACE(MetricName(metric));
+        const Space space(metric, 100, 3, std::vector<float>(100, 0.0F));
+        const std::vector<float> x = GaussianVector(&random, 100);
+        std::vector<float> y(space.padded());
+        ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
+        const EncodedRow row = Encode(space, y.data());
+        std::vector<float> decoded(space.padded());
+        DecodeRow(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
+        double squared_error = 0;
+        for (size_t i = 0; i < y.size(); ++i) {
+            squared_error += std::pow(static_cast<double>(y[i]) - static_cast<double>(decoded[i]), 2);
+        }
+        const RowQuery query(space, x.data(), y.data());
+        EXPECT_GT(row.factors.error, std::sqrt(squared_error) + Rotation::kRelativeError * query.norm());
+
+        // Against the origin, whose own error is zero, what is left is the query's.
+        const std::vector<int8_t> origin(space.padded(), 0);
+        const Bounds bounds = query.Bound(origin.data(), {0, 0});
+        if (metric == Metric::kL2) {
+            EXPECT_LT(bounds.lower, query.norm() * (1 - Rotation::kRelativeError));
+            EXPECT_GT(bounds.upper, query.norm() * (1 + Rotation::kRelativeError));
+        } else if (metric == Metric::kCosine) {
+            const double operators = 2 * 100 * 0x1p-24;
+            EXPECT_LT(bounds.lower, query.norm() * query.norm() / 2 * (1 - 2 * Rotation::kRelativeError) - operators);
+        }
+    }
+}
+
 // The slack must stay small beside the quantisation error, or the executor fetches more rows than it needs.
 TEST(RefinementTest, IsNearlyAsTightAsTheQuantisationAllows) {
     for (const size_t n : {128, 384}) {
