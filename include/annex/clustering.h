@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace annex {
@@ -17,8 +18,10 @@ namespace annex {
 inline constexpr uint32_t kNoList = UINT32_MAX;
 
 // Starts the team of worker threads (threads - 1 of them) with every signal blocked, so that none is ever delivered to
-// them. Called once before anything below runs with more than one thread.
-void StartThreads(int threads);
+// them. What is below uses at most the threads of this team, so without this call it runs on the caller's thread alone,
+// whatever it was asked for. The team belongs to the thread that started it. When the system refuses a thread, the team
+// is as large as it allowed.
+void StartThreads(int threads) noexcept;
 // Ends the team. Nothing below may be running.
 void StopThreads() noexcept;
 
@@ -30,13 +33,33 @@ class Sample {
 
     [[nodiscard]] static size_t BytesPerRow(size_t padded) noexcept { return padded + sizeof(float); }
 
-    void Add(const float* row);                // size() < capacity
-    void Replace(size_t i, const float* row);  // i < size()
-    [[nodiscard]] size_t size() const noexcept;
-    [[nodiscard]] size_t capacity() const noexcept;
-    [[nodiscard]] size_t padded() const noexcept;
+    // Rows are finite.
+    void Add(const float* row);                         // size() < capacity
+    void Replace(size_t i, const float* row) noexcept;  // i < size()
+    [[nodiscard]] size_t size() const noexcept { return size_; }
+    [[nodiscard]] size_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] size_t padded() const noexcept { return padded_; }
+
+    // Row i is scale(i) * codes(i)[0 .. padded), each coordinate within scale(i) / 2 of what was added (and a
+    // rounding).
+    [[nodiscard]] const int8_t* codes(size_t i) const noexcept {
+        return chunks_[i / kChunkRows].get() + i % kChunkRows * padded_;
+    }
+    [[nodiscard]] float scale(size_t i) const noexcept;
     // Decodes row i into out[padded].
     void Decode(size_t i, float* out) const noexcept;
+
+  private:
+    static constexpr size_t kChunkRows = 256;
+
+    // Rows in the chunk of row i: kChunkRows, fewer in the last one.
+    [[nodiscard]] size_t ChunkRows(size_t i) const noexcept;
+
+    size_t padded_;
+    size_t capacity_;
+    size_t size_ = 0;
+    // A chunk holds the codes of its rows, then their scales.
+    std::vector<std::unique_ptr<int8_t[]>> chunks_;
 };
 
 struct KMeansOptions {
@@ -51,6 +74,8 @@ struct KMeansOptions {
 // Fewer rows than lists: the rows themselves, then copies moved apart by noise; no rows: zero centroids.
 class KMeans {
   public:
+    // The sample must outlive this object and stay as it is. Takes (2 * padded + 2) * 4 bytes a list and 8 bytes a
+    // sampled row, and some 3 MB a thread.
     KMeans(const Sample& sample, const KMeansOptions& options);
     ~KMeans();
     // Does a bounded piece of work. False when there is nothing left to do.
@@ -58,6 +83,10 @@ class KMeans {
     [[nodiscard]] double progress() const noexcept;  // 0 to 1
     // lists * padded floats, row-major. Complete when Step() has returned false.
     [[nodiscard]] std::vector<float> TakeCentroids();
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 // Iterations that pay for this number of lists: 10 for few lists, down to 3 for many (each costs lists * rows *
@@ -79,7 +108,11 @@ class Assigner {
     // Rows that one call of Assign may take and stay within some 20 ms a thread and 16 MB of scratch memory; at
     // least 1.
     [[nodiscard]] size_t batch() const noexcept;
-    void Assign(const float* rows, size_t n, bool spill, Assignment* out);
+    void Assign(const float* rows, size_t n, bool spill, Assignment* out) noexcept;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 // Decides whether second copies pay: draws up to 256 queries from the sample, finds their 10 nearest among it, and
@@ -93,6 +126,10 @@ class SpillTrial {
     [[nodiscard]] bool Pays() const noexcept;
     [[nodiscard]] double scanned_single() const noexcept;  // entries a query, for the record
     [[nodiscard]] double scanned_spill() const noexcept;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace annex

@@ -1,0 +1,250 @@
+// Lloyd's k-means over a sample.
+//
+// A pass assigns every row to its nearest centroid, tile by tile; sorts the rows by cluster (a counting sort); adds
+// them up in that order, each thread a slice of the dimensions, so that every sum has one order of additions whatever
+// the number of threads; and divides. Source of the refill: Faiss, Clustering.cpp, split_clusters.
+#include <algorithm>
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include "annex/clustering.h"
+#include "annex/random.h"
+#include "engine/clustering/nearest.h"
+#include "engine/clustering/product.h"
+#include "engine/clustering/threads.h"
+
+namespace annex {
+
+namespace {
+
+constexpr float kPerturbation = 1.0F / 1024;
+// Dimensions that one task adds up.
+constexpr size_t kSliceDimensions = 64;
+// Coordinates that one update step adds up for each thread: some 10 ms.
+constexpr size_t kUpdateCoordinates = size_t{16} << 20;
+
+}  // namespace
+
+class KMeans::Impl {
+  public:
+    Impl(const Sample& sample, const KMeansOptions& options)
+        : sample_(sample),
+          lists_(options.lists),
+          padded_(sample.padded()),
+          iterations_(options.iterations),
+          threads_(std::max(1, options.threads)),
+          random_(options.seed),
+          centroids_(lists_ * padded_),
+          points_(sample.size() > lists_ ? lists_ : 0, padded_) {
+        const size_t n = sample.size();
+        if (n > lists_) {
+            order_.resize(n);
+            assigned_.assign(n, kNoList);
+            sizes_.resize(lists_);
+            ends_.resize(lists_);
+            tile_rows_ = TileRows(lists_, padded_);
+            for (int i = 0; i < threads_; i++) finders_.emplace_back(tile_rows_, padded_);
+            DrawCentroids();
+            phase_ = iterations_ > 0 ? Phase::kAssign : Phase::kDone;
+        } else {
+            UseRowsThemselves();
+        }
+    }
+
+    bool Step() noexcept {
+        switch (phase_) {
+            case Phase::kAssign:
+                AssignStep();
+                break;
+            case Phase::kUpdate:
+                UpdateStep();
+                break;
+            case Phase::kDone:
+                break;
+        }
+        return phase_ != Phase::kDone;
+    }
+
+    [[nodiscard]] double progress() const noexcept {
+        if (phase_ == Phase::kDone) return 1;
+        const double pass =
+            static_cast<double>(iteration_) +
+            (phase_ == Phase::kUpdate ? 1.0 : static_cast<double>(next_row_) / static_cast<double>(sample_.size()));
+        return pass / static_cast<double>(iterations_);
+    }
+
+    std::vector<float> TakeCentroids() noexcept { return std::move(centroids_); }
+
+  private:
+    enum class Phase { kAssign, kUpdate, kDone };
+
+    // Different rows, drawn by the first steps of a Fisher-Yates shuffle.
+    void DrawCentroids() noexcept {
+        for (size_t i = 0; i < order_.size(); i++) order_[i] = static_cast<uint32_t>(i);
+        for (size_t i = 0; i < lists_; i++) {
+            std::swap(order_[i], order_[i + random_.Below(order_.size() - i)]);
+            sample_.Decode(order_[i], &centroids_[i * padded_]);
+        }
+    }
+
+    void UseRowsThemselves() noexcept {
+        const size_t n = sample_.size();
+        for (size_t i = 0; i < n; i++) sample_.Decode(i, &centroids_[i * padded_]);
+        if (n == 0) return;
+        for (size_t i = n; i < lists_; i++) {
+            sample_.Decode(i % n, &centroids_[i * padded_]);
+            for (size_t d = 0; d < padded_; d++)
+                centroids_[i * padded_ + d] *= 1 + kPerturbation * static_cast<float>(2 * random_.Uniform() - 1);
+        }
+    }
+
+    void AssignStep() noexcept {
+        const size_t n = sample_.size();
+        if (next_row_ == 0) {
+            points_.Pack(centroids_.data(), threads_);
+            changed_.store(false, std::memory_order_relaxed);
+        }
+        const size_t step_rows = tile_rows_ * TilesPerStep(tile_rows_, lists_, padded_) * static_cast<size_t>(threads_);
+        const size_t rows = std::min(step_rows, n - next_row_);
+        ParallelFor(threads_, (rows + tile_rows_ - 1) / tile_rows_, [&](size_t task, size_t worker) {
+            const size_t start = next_row_ + task * tile_rows_;
+            AssignTile(start, std::min(tile_rows_, n - start), finders_[worker]);
+        });
+        next_row_ += rows;
+        if (next_row_ < n) return;
+        next_row_ = 0;
+        if (!changed_.load(std::memory_order_relaxed)) {
+            phase_ = Phase::kDone;  // the centroids are already the means
+            return;
+        }
+        SortByCluster();
+        phase_ = Phase::kUpdate;
+    }
+
+    void AssignTile(size_t start, size_t n, NearestFinder& finder) noexcept {
+        for (size_t i = 0; i < n; i++) sample_.Decode(start + i, finder.row(i));
+        finder.Find(points_, n, 1);
+        bool changed = false;
+        for (size_t i = 0; i < n; i++) {
+            const Nearest& nearest = finder.nearest(i);
+            const uint32_t list = nearest.count == 0 ? 0 : nearest.point[0];
+            changed |= assigned_[start + i] != list;
+            assigned_[start + i] = list;
+        }
+        if (changed) changed_.store(true, std::memory_order_relaxed);
+    }
+
+    // Fills order_, and sets the centroids to zero: from here to TakeMeans they hold sums.
+    void SortByCluster() noexcept {
+        std::fill(sizes_.begin(), sizes_.end(), 0);
+        for (const uint32_t list : assigned_) sizes_[list]++;
+        size_t end = 0;
+        for (size_t c = 0; c < lists_; c++) {
+            ends_[c] = end;
+            end += sizes_[c];
+        }
+        for (size_t i = 0; i < assigned_.size(); i++) order_[ends_[assigned_[i]]++] = static_cast<uint32_t>(i);
+        std::fill(centroids_.begin(), centroids_.end(), 0.0F);
+    }
+
+    void UpdateStep() noexcept {
+        const size_t n = sample_.size();
+        const size_t rows =
+            std::min(n - next_row_, std::max<size_t>(1, kUpdateCoordinates * static_cast<size_t>(threads_) / padded_));
+        ParallelFor(threads_, (padded_ + kSliceDimensions - 1) / kSliceDimensions, [&](size_t task, size_t) {
+            const size_t from = task * kSliceDimensions;
+            AddRows(next_row_, next_row_ + rows, from, std::min(from + kSliceDimensions, padded_));
+        });
+        next_row_ += rows;
+        if (next_row_ < n) return;
+        next_row_ = 0;
+        TakeMeans();
+        Refill();
+        iteration_++;
+        phase_ = iteration_ < iterations_ ? Phase::kAssign : Phase::kDone;
+    }
+
+    void AddRows(size_t begin, size_t end, size_t from, size_t to) noexcept {
+        for (size_t i = begin; i < end; i++) {
+            const uint32_t row = order_[i];
+            float* sum = &centroids_[assigned_[row] * padded_];
+            const int8_t* codes = sample_.codes(row);
+            const float scale = sample_.scale(row);
+            for (size_t d = from; d < to; d++) sum[d] += scale * static_cast<float>(codes[d]);
+        }
+    }
+
+    void TakeMeans() noexcept {
+        for (size_t c = 0; c < lists_; c++) {
+            if (sizes_[c] == 0) continue;
+            const float inverse = 1 / static_cast<float>(sizes_[c]);
+            for (size_t d = 0; d < padded_; d++) centroids_[c * padded_ + d] *= inverse;
+        }
+    }
+
+    // Gives every empty cluster half of one that is drawn in proportion to the rows that it can spare.
+    void Refill() noexcept {
+        size_t spare = 0;
+        for (const uint32_t size : sizes_) spare += size > 1 ? size - 1 : 0;
+        size_t donor = 0;
+        for (size_t c = 0; c < lists_; c++) {
+            if (sizes_[c] > 0 || spare == 0) continue;
+            // Faiss's walk: pass the clusters round and round, stopping at each with the probability of its share.
+            for (;; donor = (donor + 1) % lists_)
+                if (sizes_[donor] > 1 && random_.Uniform() * static_cast<double>(spare) < sizes_[donor] - 1.0) break;
+            for (size_t d = 0; d < padded_; d++) {
+                const float factor = d % 2 == 0 ? 1 + kPerturbation : 1 - kPerturbation;
+                const float value = centroids_[donor * padded_ + d];
+                centroids_[c * padded_ + d] = value * factor;
+                centroids_[donor * padded_ + d] = value * (2 - factor);
+            }
+            sizes_[c] = sizes_[donor] / 2;
+            sizes_[donor] -= sizes_[c];
+            spare--;
+        }
+    }
+
+    const Sample& sample_;
+    size_t lists_;
+    size_t padded_;
+    size_t iterations_;
+    int threads_;
+    Random random_;
+    Phase phase_ = Phase::kDone;
+    size_t iteration_ = 0;
+    size_t next_row_ = 0;
+    size_t tile_rows_ = 0;
+    std::atomic<bool> changed_{false};
+    std::vector<float> centroids_;
+    PackedPoints points_;
+    std::vector<NearestFinder> finders_;
+    std::vector<uint32_t> assigned_;  // each row's cluster
+    std::vector<uint32_t> order_;     // rows sorted by cluster
+    std::vector<uint32_t> sizes_;     // of the clusters
+    std::vector<size_t> ends_;        // of the clusters in order_
+};
+
+KMeans::KMeans(const Sample& sample, const KMeansOptions& options) : impl_(std::make_unique<Impl>(sample, options)) {}
+
+KMeans::~KMeans() = default;
+
+bool KMeans::Step() {
+    return impl_->Step();
+}
+
+double KMeans::progress() const noexcept {
+    return impl_->progress();
+}
+
+std::vector<float> KMeans::TakeCentroids() {
+    return impl_->TakeCentroids();
+}
+
+size_t RecommendedIterations(size_t lists) noexcept {
+    if (lists <= 256) return 10;
+    if (lists <= 1024) return 6;
+    return lists <= 4096 ? 4 : 3;
+}
+
+}  // namespace annex
