@@ -52,9 +52,14 @@ HWY_INLINE FloatVector LoadFirst(const float* p, size_t count) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
     return hn::MaskedLoad(hn::FirstN(kFloats, count), kFloats, p);
 #else
-    HWY_ALIGN float values[kLanes] = {};
-    for (size_t i = 0; i < count; ++i) values[i] = p[i];
-    return hn::Load(kFloats, values);
+    // In registers: a vector read from just written floats would wait for them.
+    static_assert(kLanes == 4);
+    const hn::Full64<uint64_t> pair;
+    uint64_t low = 0;
+    uint64_t high = 0;
+    std::memcpy(&low, p, count >= 2 ? 8 : 4);
+    if (count == 3) std::memcpy(&high, p + 2, 4);
+    return hn::BitCast(kFloats, hn::Combine(hn::Full128<uint64_t>(), hn::Set(pair, high), hn::Set(pair, low)));
 #endif
 }
 
