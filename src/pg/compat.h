@@ -23,3 +23,18 @@ extern "C" {
         ereport(ERROR, __VA_ARGS__);       \
     } while (0)
 #endif
+
+// The next datum of a sort, freshly allocated when it is not passed by value; false at the end. In 16 the copy became a
+// choice.
+#if PG_VERSION_NUM >= 160000
+#define ANNEX_TUPLESORT_GETDATUM(sort, datum, is_null) tuplesort_getdatum(sort, true, true, datum, is_null, nullptr)
+#else
+#define ANNEX_TUPLESORT_GETDATUM(sort, datum, is_null) tuplesort_getdatum(sort, true, datum, is_null, nullptr)
+#endif
+
+// What runs with the rights of a table's owner must not find the caller's functions. 17 made that a function.
+#if PG_VERSION_NUM >= 170000
+#define ANNEX_RESTRICT_SEARCH_PATH() RestrictSearchPath()
+#else
+#define ANNEX_RESTRICT_SEARCH_PATH() static_cast<void>(0)
+#endif

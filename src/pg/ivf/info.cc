@@ -1,0 +1,188 @@
+// annex_index_info(index): what an ivf index consists of, counted page by page.
+//
+// For anybody who may read the table. It holds AccessShareLock, so inserts and vacuum go on and the counts are of no
+// one moment; in an index at rest they are exact. It reads every page of the index once, in the order of the file.
+#include "pg/pg.h"
+
+extern "C" {
+#include "commands/defrem.h"
+#include "funcapi.h"
+}
+
+#include <cmath>
+
+#include "pg/function.h"
+#include "pg/index/opclass.h"
+#include "pg/ivf/inspect.h"
+
+namespace annex::pg::ivf {
+namespace {
+
+constexpr int kPageKinds = static_cast<int>(PageKind::kSide) + 1;  // the first one stands for pages of zeros
+
+struct IndexInfoCounts {
+    int64 pages[kPageKinds];
+    int64 rows;        // with codes
+    int64 free_slots;  // of row pages, that a row had
+    int64 side_rows[kSideChains];
+    int64 entries;       // live
+    int64 dead_entries;  // whose place in a block is not used again before the page is packed anew
+    int64* list_sizes;   // one a descriptor
+};
+
+struct ListSizes {
+    int64 smallest;
+    int64 largest;
+    int64 total;
+    double sum_of_squares;
+};
+
+void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* counts) {
+    const ListId id = page.list();
+    if (id == kRootList) return;
+    // A slot of a block that never held an entry has place 0, which is the meta page's.
+    page.ForEachTrailer(meta.padded, [counts](const BlockTrailer* trailer) {
+        for (Size v = 0; v < kBlockSize; v++)
+            counts->dead_entries += !trailer->heap_tid[v].valid() && trailer->place[v] != 0 ? 1 : 0;
+    });
+    counts->entries += page.header->live;
+    const uint32 descriptor_page = id.block - meta.descriptors;
+    if (id.block >= meta.descriptors && descriptor_page < meta.descriptor_pages && id.slot < kDescriptorsPerPage)
+        counts->list_sizes[descriptor_page * kDescriptorsPerPage + id.slot] += page.header->live;
+}
+
+void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page page, IndexInfoCounts* counts) {
+    if (PageIsNew(page)) {
+        counts->pages[0]++;
+        return;
+    }
+    const PageKind kind = CheckedKind(index, block, page);
+    if (static_cast<int>(kind) < 1 || static_cast<int>(kind) >= kPageKinds)
+        ReportCorrupted(index, block, "the page is of an unknown kind");
+    counts->pages[static_cast<int>(kind)]++;
+    if (kind == PageKind::kList) {
+        CountListPage(meta, ListPage::Open(index, block, page, meta.padded), counts);
+    } else if (kind == PageKind::kRows) {
+        const RowPage rows = RowPage::Open(index, block, page, RowLayout(meta.padded));
+        if (rows.header->owner == RowOwner::kCentroids) return;
+        counts->rows += rows.header->live;
+        counts->free_slots += rows.header->used - rows.header->live;
+    } else if (kind == PageKind::kSide) {
+        const SidePage side = SidePage::Open(index, block, page);
+        counts->side_rows[static_cast<int>(side.header->chain)] += side.header->count;
+    }
+}
+
+void CountPages(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
+    counts->list_sizes = static_cast<int64*>(
+        MemoryContextAllocExtended(CurrentMemoryContext, meta.descriptor_pages * kDescriptorsPerPage * sizeof(int64),
+                                   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
+    auto page = static_cast<Page>(palloc(BLCKSZ));
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    for (BlockNumber block = 0; block < blocks; block++) {
+        CopyPage(index, block, strategy, page);
+        CountPage(index, meta, block, page, counts);
+    }
+}
+
+ListSizes MeasureLists(Relation index, const MetaPage& meta, const int64* list_sizes) {
+    ListSizes sizes{INT64_MAX, 0, 0, 0};
+    auto page = static_cast<Page>(palloc(BLCKSZ));
+    for (uint32 i = 0; i < meta.descriptor_pages; i++) {
+        CopyPage(index, meta.descriptors + i, nullptr, page);
+        const DescriptorPage descriptors = DescriptorPage::Open(index, meta.descriptors + i, page);
+        for (uint16 slot = 0; slot < descriptors.header->count; slot++) {
+            if (descriptors.descriptors()[slot].state != ListState::kLive) continue;
+            const int64 size = list_sizes[i * kDescriptorsPerPage + slot];
+            if (size < sizes.smallest) sizes.smallest = size;
+            if (size > sizes.largest) sizes.largest = size;
+            sizes.total += size;
+            sizes.sum_of_squares += static_cast<double>(size) * static_cast<double>(size);
+        }
+    }
+    return sizes;
+}
+
+// The row that is returned, filled from left to right.
+struct ResultRow {
+    static constexpr int kColumns = 30;
+    int filled;
+    Datum values[kColumns];
+    bool nulls[kColumns];
+
+    void Add(Datum value, bool is_null = false) {
+        Assert(filled < kColumns);
+        nulls[filled] = is_null;
+        values[filled++] = value;
+    }
+    void Add(const char* value) { Add(CStringGetTextDatum(value)); }
+    void Add(bool value) { Add(BoolGetDatum(value)); }
+    void Add(uint32 value) { Add(Int32GetDatum(static_cast<int32>(value))); }
+    void Add(int64 value) { Add(Int64GetDatum(value)); }
+    // NaN and infinity stand for unknown.
+    void Add(double value) { Add(Float8GetDatum(value), !std::isfinite(value)); }
+};
+
+void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
+    const int64 copies = meta.spill != 0 && meta.lists > 1 ? 2 : 1;
+    const int64 stale = counts.entries > counts.rows * copies ? counts.entries - counts.rows * copies : 0;
+    int64 all_rows = counts.rows;
+    for (const int64 side_rows : counts.side_rows) all_rows += side_rows;
+    int64 all_pages = 0;
+    for (const int64 pages : counts.pages) all_pages += pages;
+    const int64 bytes = all_pages * BLCKSZ;
+    const ListSizes sizes = MeasureLists(index, meta, counts.list_sizes);
+    const auto total = static_cast<double>(sizes.total);
+    const auto pages = [&counts](PageKind kind) { return counts.pages[static_cast<int>(kind)]; };
+
+    row->Add(get_am_name(index->rd_rel->relam));
+    row->Add(OpclassOf(index).metric_name);
+    row->Add(meta.dimensions);
+    row->Add(meta.padded);
+    row->Add(meta.lists);
+    row->Add(meta.spill != 0);
+    row->Add(static_cast<uint32>(meta.height));
+    row->Add(meta.build_rows);
+    row->Add(counts.rows);
+    for (const int64 side_rows : counts.side_rows) row->Add(side_rows);
+    row->Add(counts.entries);
+    row->Add(stale);
+    row->Add(counts.dead_entries);
+    row->Add(counts.free_slots);
+    row->Add(sizes.total > 0 ? sizes.smallest : 0);
+    row->Add(total / meta.lists);
+    row->Add(sizes.largest);
+    row->Add(sizes.sum_of_squares * meta.lists / (total * total));
+    row->Add(pages(PageKind::kMeta));
+    row->Add(pages(PageKind::kMean));
+    row->Add(pages(PageKind::kDescriptors));
+    row->Add(pages(PageKind::kList));
+    row->Add(pages(PageKind::kRows) + pages(PageKind::kRowTail));
+    row->Add(pages(PageKind::kSide));
+    row->Add(counts.pages[0]);
+    row->Add(bytes);
+    row->Add(all_rows > 0 ? static_cast<double>(bytes) / static_cast<double>(all_rows) : NAN);
+}
+
+}  // namespace
+}  // namespace annex::pg::ivf
+
+ANNEX_FUNCTION(annex_index_info) {
+    using namespace annex::pg::ivf;
+    TupleDesc desc = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "annex_index_info must return a row");
+    desc = BlessTupleDesc(desc);
+
+    const InspectedIndex inspected = OpenInspected(PG_GETARG_OID(0), AccessShareLock, Privilege::kReader, "inspect");
+    MetaPage meta;
+    ReadMeta(inspected.index, &meta);
+    IndexInfoCounts counts{};
+    CountPages(inspected.index, meta, &counts);
+    ResultRow row{};
+    Describe(inspected.index, meta, counts, &row);
+    CloseInspected(inspected);
+    if (row.filled != desc->natts) elog(ERROR, "annex_index_info is declared with %d columns", desc->natts);
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, row.values, row.nulls)));
+}

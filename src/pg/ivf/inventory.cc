@@ -1,0 +1,304 @@
+// Comparing what the pages of an index hold: rows with their entries, heap TIDs with each other and with the table.
+//
+// Both comparisons sort records of fixed size whose bytes compare as they should sort (numbers are big-endian):
+//   entries:  place (4)  kind (1)  heap TID (6)  list (4)     a row sorts before the entries that refer to its place
+//   tids:     heap TID (6)  block (4)
+// Each sort may take half of maintenance_work_mem and goes on in temporary files.
+#include "pg/ivf/verify.h"
+
+extern "C" {
+#include "catalog/index.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_type_d.h"
+#include "utils/snapmgr.h"
+}
+
+namespace annex::pg::ivf {
+
+// ---- Records ----
+
+static uint64 TidNumber(HeapTid tid) {
+    return static_cast<uint64>(tid.block_high) << 32 | static_cast<uint64>(tid.block_low) << 16 | tid.offset;
+}
+
+static BlockNumber BlockOfTid(uint64 tid) {
+    return static_cast<BlockNumber>(tid >> 16);
+}
+
+static OffsetNumber OffsetOfTid(uint64 tid) {
+    return static_cast<OffsetNumber>(tid & 0xffff);
+}
+
+enum class RecordKind : uint8 { kRow = 0, kEntry = 1 };
+
+struct EntryRecord {
+    Place place;
+    RecordKind kind;
+    uint64 tid;
+    uint32 list;
+};
+static constexpr Size kEntryRecordBytes = 15;
+
+struct TidRecord {
+    uint64 tid;
+    BlockNumber block;
+};
+static constexpr Size kTidRecordBytes = 10;
+
+static uint8* PutBigEndian(uint8* to, uint64 value, int bytes) {
+    for (int i = bytes - 1; i >= 0; i--, value >>= 8) to[i] = static_cast<uint8>(value);
+    return to + bytes;
+}
+
+static const uint8* GetBigEndian(const uint8* from, int bytes, uint64* value) {
+    *value = 0;
+    for (int i = 0; i < bytes; i++) *value = *value << 8 | from[i];
+    return from + bytes;
+}
+
+static Tuplesortstate* BeginSort(int sort_options) {
+    return tuplesort_begin_datum(BYTEAOID, ByteaLessOperator, InvalidOid, false, maintenance_work_mem / 2, nullptr,
+                                 sort_options);
+}
+
+static void PutRecord(Tuplesortstate* sort, const uint8* bytes, Size size) {
+    alignas(varlena) char datum[VARHDRSZ + kEntryRecordBytes];
+    SET_VARSIZE(datum, VARHDRSZ + size);
+    memcpy(VARDATA(datum), bytes, size);
+    tuplesort_putdatum(sort, PointerGetDatum(datum), false);
+}
+
+// False at the end.
+static bool GetRecord(Tuplesortstate* sort, uint8* bytes, Size size) {
+    CHECK_FOR_INTERRUPTS();
+    Datum datum = 0;
+    bool is_null = false;
+    if (!ANNEX_TUPLESORT_GETDATUM(sort, &datum, &is_null)) return false;
+    memcpy(bytes, VARDATA_ANY(DatumGetPointer(datum)), size);
+    pfree(DatumGetPointer(datum));
+    return true;
+}
+
+static void PutEntryRecord(Tuplesortstate* sort, const EntryRecord& record) {
+    uint8 bytes[kEntryRecordBytes];
+    uint8* to = PutBigEndian(bytes, record.place, 4);
+    to = PutBigEndian(to, static_cast<uint64>(record.kind), 1);
+    to = PutBigEndian(to, record.tid, 6);
+    PutBigEndian(to, record.list, 4);
+    PutRecord(sort, bytes, sizeof bytes);
+}
+
+static bool GetEntryRecord(Tuplesortstate* sort, EntryRecord* record) {
+    uint8 bytes[kEntryRecordBytes];
+    if (!GetRecord(sort, bytes, sizeof bytes)) return false;
+    uint64 place = 0, kind = 0, list = 0;
+    const uint8* from = GetBigEndian(bytes, 4, &place);
+    from = GetBigEndian(from, 1, &kind);
+    from = GetBigEndian(from, 6, &record->tid);
+    GetBigEndian(from, 4, &list);
+    record->place = static_cast<Place>(place);
+    record->kind = static_cast<RecordKind>(kind);
+    record->list = static_cast<uint32>(list);
+    return true;
+}
+
+static bool GetTidRecord(Tuplesortstate* sort, TidRecord* record) {
+    uint8 bytes[kTidRecordBytes];
+    if (!GetRecord(sort, bytes, sizeof bytes)) return false;
+    uint64 block = 0;
+    GetBigEndian(GetBigEndian(bytes, 6, &record->tid), 4, &block);
+    record->block = static_cast<BlockNumber>(block);
+    return true;
+}
+
+// ---- Notes ----
+
+void BeginInventory(Inventory* inventory, bool with_entries) {
+    inventory->entries = with_entries ? BeginSort(TUPLESORT_NONE) : nullptr;
+    inventory->tids = BeginSort(TUPLESORT_RANDOMACCESS);
+}
+
+void EndInventory(Inventory* inventory) {
+    if (inventory->entries != nullptr) tuplesort_end(inventory->entries);
+    if (inventory->tids != nullptr) tuplesort_end(inventory->tids);
+    inventory->entries = inventory->tids = nullptr;
+}
+
+void NoteRow(Inventory* inventory, Place place, HeapTid tid) {
+    if (inventory->entries != nullptr) PutEntryRecord(inventory->entries, {place, RecordKind::kRow, TidNumber(tid), 0});
+}
+
+void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list) {
+    if (inventory->entries != nullptr)
+        PutEntryRecord(inventory->entries, {place, RecordKind::kEntry, TidNumber(tid), list});
+}
+
+void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block) {
+    if (inventory->tids == nullptr) return;
+    uint8 bytes[kTidRecordBytes];
+    PutBigEndian(PutBigEndian(bytes, TidNumber(tid), 6), block, 4);
+    PutRecord(inventory->tids, bytes, sizeof bytes);
+}
+
+void SortInventory(Inventory* inventory) {
+    if (inventory->entries != nullptr) tuplesort_performsort(inventory->entries);
+    if (inventory->tids != nullptr) tuplesort_performsort(inventory->tids);
+}
+
+// ---- Rows and their entries ----
+
+// True when nothing is left of a heap tuple: vacuum made it dead, and will not let its TID be used again before it has
+// gone through the index.
+static bool TupleIsGone(Relation table, uint64 tid) {
+    ItemPointerData pointer;
+    ItemPointerSet(&pointer, BlockOfTid(tid), OffsetOfTid(tid));
+    return !table_index_fetch_tuple_check(table, &pointer, SnapshotAny, nullptr);
+}
+
+// A place and what was found there so far.
+struct PlaceGroup {
+    Place place;
+    bool has_row;
+    uint64 tid;        // of the row
+    uint32 entries;    // that carry its TID
+    uint32 last_list;  // of the last of these
+};
+
+static void FinishPlace(Inventory* inventory, const PlaceGroup& group) {
+    if (!group.has_row || group.entries == inventory->entries_per_row) return;
+    if (group.entries < inventory->entries_per_row && TupleIsGone(inventory->table, group.tid)) {
+        inventory->leftover_rows++;
+        return;
+    }
+    const RowLayout& layout = inventory->layout;
+    ReportCorrupted(inventory->index, layout.Block(group.place),
+                    psprintf("the row in slot %u, of heap tuple (%u,%u), has %u entries in lists and should have %u",
+                             layout.Slot(group.place), BlockOfTid(group.tid), OffsetOfTid(group.tid), group.entries,
+                             inventory->entries_per_row));
+}
+
+static void AddEntry(Inventory* inventory, PlaceGroup* group, const EntryRecord& entry) {
+    if (!group->has_row || group->tid != entry.tid) {
+        inventory->stale_entries++;
+        return;
+    }
+    if (group->entries > 0 && group->last_list == entry.list)
+        ReportCorrupted(
+            inventory->index, inventory->layout.Block(group->place),
+            psprintf("the row in slot %u has two entries in one list", inventory->layout.Slot(group->place)));
+    group->entries++;
+    group->last_list = entry.list;
+}
+
+void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blocks) {
+    PlaceGroup group{};
+    EntryRecord record;
+    while (GetEntryRecord(inventory->entries, &record)) {
+        if (record.place != group.place) {
+            FinishPlace(inventory, group);
+            group = {record.place, false, 0, 0, 0};
+        }
+        const BlockNumber block = inventory->layout.Block(record.place);
+        if (block >= blocks || marks[block] != Mark::kHeapRows)
+            ReportCorrupted(
+                inventory->index, block,
+                psprintf("list %u has an entry whose row should be here, but this is no page of rows", record.list));
+        if (record.kind == RecordKind::kRow) {
+            group.has_row = true;
+            group.tid = record.tid;
+        } else {
+            AddEntry(inventory, &group, record);
+        }
+    }
+    FinishPlace(inventory, group);
+}
+
+// ---- Heap TIDs ----
+
+void CheckTidsDiffer(Inventory* inventory) {
+    TidRecord previous;
+    if (!GetTidRecord(inventory->tids, &previous)) return;
+    TidRecord record;
+    while (GetTidRecord(inventory->tids, &record)) {
+        if (record.tid == previous.tid)
+            ReportCorrupted(inventory->index, record.block,
+                            psprintf("heap tuple (%u,%u) stands here, and in block %u", BlockOfTid(record.tid),
+                                     OffsetOfTid(record.tid), previous.block));
+        previous = record;
+    }
+}
+
+// ---- The table ----
+
+// Goes through the sorted TIDs beside a scan of the table. TIDs of one heap block are taken together, since a scan
+// gives a block's HOT chains in another order than their roots have.
+struct TableCheck {
+    Inventory* inventory;
+    BlockNumber block;  // whose TIDs `present` holds, or InvalidBlockNumber
+    TidRecord ahead;    // read from the sort, of a later block
+    bool more;          // `ahead` is one
+    uint8 present[(UINT16_MAX + 1) / 8];
+};
+
+static void GoToBlock(TableCheck* check, BlockNumber block) {
+    if (check->block == InvalidBlockNumber || block < check->block) {
+        tuplesort_rescan(check->inventory->tids);
+        check->more = GetTidRecord(check->inventory->tids, &check->ahead);
+    }
+    memset(check->present, 0, sizeof check->present);
+    check->block = block;
+    for (; check->more && BlockOfTid(check->ahead.tid) <= block;
+         check->more = GetTidRecord(check->inventory->tids, &check->ahead))
+        if (BlockOfTid(check->ahead.tid) == block) {
+            const OffsetNumber offset = OffsetOfTid(check->ahead.tid);
+            check->present[offset / 8] = static_cast<uint8>(check->present[offset / 8] | 1 << (offset % 8));
+        }
+}
+
+extern "C" {
+
+static void CheckTuple(Relation index, ItemPointer tid, Datum*, bool*, bool, void* state) noexcept {
+    auto* check = static_cast<TableCheck*>(state);
+    const BlockNumber block = ItemPointerGetBlockNumber(tid);
+    const OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
+    if (block != check->block) GoToBlock(check, block);
+    if ((check->present[offset / 8] & 1 << (offset % 8)) == 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
+                 errdetail("Tuple (%u,%u) of table \"%s\" is not in the index.", block, offset,
+                           RelationGetRelationName(check->inventory->table)),
+                 errhint("Please REINDEX it.")));
+}
+
+}  // extern "C"
+
+// Expressions and predicates of the index are evaluated with the rights of the table's owner, as its build does.
+void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
+    auto* check = static_cast<TableCheck*>(palloc0(sizeof(TableCheck)));
+    check->inventory = inventory;
+    check->block = InvalidBlockNumber;
+
+    Oid user = InvalidOid;
+    int security_context = 0;
+    GetUserIdAndSecContext(&user, &security_context);
+    SetUserIdAndSecContext(inventory->table->rd_rel->relowner, security_context | SECURITY_RESTRICTED_OPERATION);
+    const int settings_level = NewGUCNestLevel();
+    ANNEX_RESTRICT_SEARCH_PATH();
+
+    // With ii_Concurrent a build asks what an MVCC snapshot sees; nothing is checked for uniqueness here.
+    IndexInfo* index_info = BuildIndexInfo(inventory->index);
+    index_info->ii_Concurrent = true;
+    index_info->ii_Unique = false;
+    index_info->ii_ExclusionOps = nullptr;
+    index_info->ii_ExclusionProcs = nullptr;
+    index_info->ii_ExclusionStrats = nullptr;
+    // In order of blocks: a scan that joins another one would start in the middle. table_index_build_scan ends it.
+    TableScanDesc scan = table_beginscan_strat(inventory->table, snapshot, 0, nullptr, true, false);
+    table_index_build_scan(inventory->table, inventory->index, index_info, true, false, CheckTuple, check, scan);
+
+    AtEOXact_GUC(false, settings_level);
+    SetUserIdAndSecContext(user, security_context);
+    pfree(check);
+}
+
+}  // namespace annex::pg::ivf
