@@ -62,7 +62,7 @@ class DataSet:
 def find_data_sets(folder):
     """NAME.base.*, with NAME.query.* and NAME.questions.*, and their NAME[.questions].gt100.ibin; or the demo's files.
 
-    A name that begins with "sift" means L2, all else cosine.
+    A name that begins with "packages" means cosine, all else L2.
     """
     found = []
     for base in sorted(glob.glob(os.path.join(folder, "*.base.*bin"))):
@@ -70,7 +70,7 @@ def find_data_sets(folder):
         candidates = [QuerySet("held-out rows", f"{stem}.query.{suffix}", f"{stem}.gt100.ibin"),
                       QuerySet("questions", f"{stem}.questions.{suffix}", f"{stem}.questions.gt100.ibin")]
         name = os.path.basename(stem)
-        found.append(DataSet(name, base, "l2" if name.startswith("sift") else "cosine",
+        found.append(DataSet(name, base, "cosine" if name.startswith("packages") else "l2",
                              [each for each in candidates if os.path.exists(each.path)]))
     demo = os.path.join(folder, "packages.i8bin")
     if not found and os.path.exists(demo):
@@ -360,10 +360,12 @@ def number(value, digits=0):
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
-def ratio(numerator, denominator, digits=1):
+def ratio(numerator, denominator):
+    """With three significant digits below 100."""
     if numerator is None or not denominator:
         return "–"
-    return f"{numerator / denominator:.{digits}f} ×"
+    value = numerator / denominator
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} ×"
 
 
 class Report:
@@ -387,16 +389,16 @@ class Report:
         self.row("", *(engine.title for engine in self.engines), *(["ratio"] if both else []))
         self.row("---", *("--:" for _ in self.engines), *(["--:"] if both else []))
 
-        def line(label, values, show, digits=1, faster_is_less=False):
+        def line(label, values, show, faster_is_less=False):
             cells = [show(value) for value in values]
             if both:
-                cells.append(ratio(*(reversed(values) if faster_is_less else values), digits))
+                cells.append(ratio(*(reversed(values) if faster_is_less else values)))
             self.row(label, *cells)
 
         line("build, seconds", [each.build_seconds for each in self.engines], lambda value: number(value, 1),
              faster_is_less=True)
-        line("peak memory of the build, MB", [each.build_memory / 2**20 for each in self.engines], number, 2)
-        line("index, bytes a row", [each.index_bytes / self.bench.rows for each in self.engines], number, 2)
+        line("peak memory of the build, MB", [each.build_memory / 2**20 for each in self.engines], number)
+        line("index, bytes a row", [each.index_bytes / self.bench.rows for each in self.engines], number)
         if self.engines[0].insert_rates:
             line("inserts a second", [statistics.median(each.insert_rates) for each in self.engines], number)
             line("inserts a second without an index",
@@ -423,7 +425,7 @@ class Report:
                 for setting in engine.settings:
                     qps = engine.qps[index, setting.label]
                     self.row(queries.name, engine.title, setting.label, f"{engine.recall[index, setting.label]:.4f}",
-                             number(qps), f"{qps / self.bench.floor[engine.name]:.2f}", ratio(qps, self.scan, 0))
+                             number(qps), f"{qps / self.bench.floor[engine.name]:.2f}", ratio(qps, self.scan))
 
 
 def machine():
