@@ -33,7 +33,7 @@ ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isol
 REGRESS_OPTS = --inputdir=. --load-extension=annex
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=annex
 
-EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan
+EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/check $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan
 
 PG_CONFIG ?= pg_config
 

@@ -7,7 +7,7 @@
 #
 #   TESTS=rotation_test scripts/check.sh unit        TESTS="vector ivf" scripts/check.sh regress
 #
-# KEEP=1 leaves the temporary folder with logs and data behind.
+# What a part that failed wrote lies in build/check/PART; KEEP=1 keeps the temporary folder too, with the data.
 set -euo pipefail
 
 # shellcheck source=scripts/common.sh
@@ -129,8 +129,23 @@ run_pg_regress() {
         echo "--- regression.diffs"
         head -n 400 "$out/regression.diffs"
     fi
-    show_log_ends "$out"/log/*.log
+    if [ -s "$out/log/postmaster.log" ]; then
+        show_log_ends "$out/log/postmaster.log"
+    else
+        show_log_ends "$out"/log/initdb.log
+    fi
+    keep_results "$name" "$out/results" "$out/regression.diffs" "$out/log"
     return 1
+}
+
+# What a failed part leaves for a look at it, and results to make expected answers of.
+keep_results() {
+    local name=$1 kept=$root/build/check/$1
+    shift
+    rm -rf "$kept"
+    mkdir -p "$kept"
+    cp -R "$@" "$kept/" 2>/dev/null || true
+    echo "--- results and logs: ${kept#"$root/"}"
 }
 
 run_regress() {
@@ -188,6 +203,7 @@ run_tap() {
             show_log_ends "$out/tmp_check/log/regress_log_$name" "$out/tmp_check/log/$name"_*.log
         fi
     done
+    keep_results tap "$out/tmp_check/log"
     return 1
 }
 
