@@ -1,0 +1,277 @@
+// Build and search of an index in memory.
+#include "annex/memory_index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "annex/error.h"
+#include "annex/kernels.h"
+
+namespace annex {
+namespace {
+
+// A list of this many bytes of entries is what RecommendedLists is asked to fill.
+constexpr size_t kListBytes = 8192;
+constexpr size_t kMostLists = 16384;
+
+// Numbers of rows and lists take the place of heap TIDs and descriptors.
+HeapTid TidOf(uint32_t number) noexcept {
+    return {static_cast<uint16_t>(number >> 16), static_cast<uint16_t>(number & 0xFFFF), 1};
+}
+
+uint32_t NumberOf(const HeapTid& tid) noexcept {
+    return static_cast<uint32_t>(tid.block_high) << 16 | tid.block_low;
+}
+
+// By distance, NaN last, then by row.
+bool Nearer(const Neighbour& a, const Neighbour& b) noexcept {
+    if (std::isnan(a.distance) != std::isnan(b.distance)) return std::isnan(b.distance);
+    if (a.distance != b.distance && !std::isnan(a.distance)) return a.distance < b.distance;
+    return a.row < b.row;
+}
+
+// Keeps the k nearest in a max-heap.
+void KeepNearest(std::vector<Neighbour>* heap, const Neighbour& candidate, size_t k) {
+    if (heap->size() == k) {
+        if (k == 0 || !Nearer(candidate, heap->front())) return;
+        std::pop_heap(heap->begin(), heap->end(), Nearer);
+        heap->back() = candidate;
+    } else {
+        heap->push_back(candidate);
+    }
+    std::push_heap(heap->begin(), heap->end(), Nearer);
+}
+
+// Packs entries that lie one after the other into blocks appended to `blocks`.
+void AppendBlocks(const std::vector<uint8_t>& entries, size_t padded, std::vector<uint8_t>* blocks) {
+    const size_t entry_bytes = EntryBytes(padded);
+    const size_t code_bytes = CodeRows(padded) * kRowBytes;
+    const size_t count = entries.size() / entry_bytes;
+    for (size_t first = 0; first < count; first += kBlockSize) {
+        const size_t start = blocks->size();
+        blocks->resize(start + BlockBytes(padded));
+        BlockTrailer trailer;
+        PackBlock(&entries[first * entry_bytes], std::min(kBlockSize, count - first), padded, blocks->data() + start,
+                  &trailer);
+        std::memcpy(blocks->data() + start + code_bytes, &trailer, sizeof(trailer));
+    }
+}
+
+void AppendEntry(const uint8_t* entry, size_t padded, Place place, std::vector<uint8_t>* entries) {
+    SketchTrailer trailer;
+    std::memcpy(&trailer, entry + CodeBytes(padded), sizeof(trailer));
+    trailer.place = place;
+    entries->insert(entries->end(), entry, entry + CodeBytes(padded));
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&trailer);
+    entries->insert(entries->end(), bytes, bytes + sizeof(trailer));
+}
+
+}  // namespace
+
+double ExactDistance(Metric metric, const float* a, const float* b, size_t dimensions) noexcept {
+    const Kernels& kernels = ActiveKernels();
+    if (metric == Metric::kL2) return std::sqrt(static_cast<double>(kernels.l2_squared(a, b, dimensions)));
+    if (metric == Metric::kInnerProduct) return -static_cast<double>(kernels.inner_product(a, b, dimensions));
+    const CosineSums sums = kernels.cosine(a, b, dimensions);
+    const double norms = static_cast<double>(sums.norm_a_squared) * static_cast<double>(sums.norm_b_squared);
+    const double similarity = static_cast<double>(sums.inner_product) / std::sqrt(norms);
+    return std::isnan(similarity) ? similarity : 1 - std::clamp(similarity, -1.0, 1.0);
+}
+
+std::vector<Neighbour> ExactSearch(const VectorView& vectors, Metric metric, const float* query, size_t k) {
+    std::vector<Neighbour> nearest;
+    for (size_t i = 0; i < vectors.count; ++i) {
+        const double distance = ExactDistance(metric, vectors.row(i), query, vectors.dimensions);
+        KeepNearest(&nearest, {distance, static_cast<uint32_t>(i)}, k);
+    }
+    std::sort_heap(nearest.begin(), nearest.end(), Nearer);
+    return nearest;
+}
+
+// ---- Build ----
+
+MemoryIndex::MemoryIndex(const VectorView& vectors, const MemoryIndexOptions& options)
+    : vectors_(vectors), space_(options.metric, vectors.dimensions, 0, std::vector<float>(vectors.dimensions)) {
+    ListBuilder builder(options.metric, vectors.dimensions, options.seed, options.threads);
+    Train(&builder, options);
+    space_ = builder.space();
+    spill_ = builder.spill();
+    Encode(&builder);
+    PackCentroids(builder);
+}
+
+void MemoryIndex::Train(ListBuilder* builder, const MemoryIndexOptions& options) const {
+    for (size_t i = 0; i < vectors_.count; ++i) builder->AddToMean(vectors_.row(i));
+    builder->FinishMean();
+    const size_t padded = builder->space().padded();
+    const size_t lists = options.lists > 0
+                             ? options.lists
+                             : RecommendedLists(static_cast<double>(vectors_.count), padded, kListBytes, kMostLists);
+    builder->BeginSample(std::min(vectors_.count, lists * kSampleRowsPerList));
+    for (size_t i = 0; i < vectors_.count; ++i) builder->AddToSample(vectors_.row(i));
+    builder->BeginTraining(lists);
+    while (builder->TrainStep()) {
+    }
+    bool spill = options.spill == SpillChoice::kOn;
+    if (options.spill == SpillChoice::kAuto) {
+        while (builder->TrialStep()) {
+        }
+        spill = builder->SpillPays();
+    }
+    builder->FinishTraining(spill);
+}
+
+// Rows get their places when all have been assigned: they lie in the order of their primary lists.
+void MemoryIndex::Encode(ListBuilder* builder) {
+    const size_t padded = space_.padded();
+    const size_t row_bytes = sizeof(RowFactors) + padded;
+    const size_t record_bytes = builder->record_bytes();
+    std::vector<uint8_t> records;
+    std::vector<Assignment> assignments;
+    const auto flush = [&] {
+        const size_t count = builder->EncodeBatch();
+        for (size_t i = 0; i < count; ++i) {
+            const std::span<const uint8_t> record = builder->record(i);
+            records.insert(records.end(), record.begin(), record.end());
+            assignments.push_back(builder->assignment(i));
+        }
+    };
+    records.reserve(vectors_.count * record_bytes);
+    for (size_t i = 0; i < vectors_.count; ++i) {
+        const auto number = static_cast<uint32_t>(i);
+        const RowClass row_class = builder->AddRow(vectors_.row(i), TidOf(number));
+        if (row_class == RowClass::kUnbounded) unbounded_.push_back(number);
+        if (row_class == RowClass::kNaN) nan_.push_back(number);
+        if (builder->BatchFull()) flush();
+    }
+    flush();
+
+    std::vector<size_t> order(assignments.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return assignments[a].primary < assignments[b].primary; });
+    std::vector<std::vector<uint8_t>> entries(builder->lists());
+    rows_.resize(order.size() * row_bytes);
+    for (size_t place = 0; place < order.size(); ++place) {
+        const uint8_t* record = &records[order[place] * record_bytes];
+        const Assignment& assignment = assignments[order[place]];
+        std::memcpy(&rows_[place * row_bytes], record, row_bytes);
+        const uint8_t* entry = record + row_bytes;
+        AppendEntry(entry, padded, static_cast<Place>(place), &entries[assignment.primary]);
+        if (spill_ && assignment.secondary != kNoList) {
+            AppendEntry(entry + EntryBytes(padded), padded, static_cast<Place>(place), &entries[assignment.secondary]);
+        }
+    }
+    list_rows_.push_back(0);
+    for (const std::vector<uint8_t>& list : entries) {
+        AppendBlocks(list, padded, &blocks_);
+        list_rows_.push_back(blocks_.size() / kRowBytes);
+    }
+}
+
+void MemoryIndex::PackCentroids(const ListBuilder& builder) {
+    const size_t padded = space_.padded();
+    const size_t lists = builder.lists();
+    std::vector<uint8_t> entries(lists * EntryBytes(padded));
+    for (size_t list = 0; list < lists; ++list) {
+        const auto number = static_cast<uint32_t>(list);
+        builder.EncodeCentroidEntry(list, TidOf(number), number, &entries[list * EntryBytes(padded)]);
+        centroid_codes_.insert(centroid_codes_.end(), builder.centroid_codes(list),
+                               builder.centroid_codes(list) + padded);
+        centroid_scales_.push_back(builder.centroid_scale(list));
+        centroid_rho_.push_back(builder.Rho(list));
+    }
+    AppendBlocks(entries, padded, &centroid_blocks_);
+}
+
+size_t MemoryIndex::bytes() const noexcept {
+    return blocks_.size() + rows_.size() + centroid_blocks_.size() + centroid_codes_.size() +
+           centroid_scales_.size() * 2 * sizeof(float) + (unbounded_.size() + nan_.size()) * sizeof(uint32_t);
+}
+
+MemoryIndex::Row MemoryIndex::row(Place place) const noexcept {
+    const uint8_t* bytes = &rows_[place * (sizeof(RowFactors) + space_.padded())];
+    Row row;
+    std::memcpy(&row.factors, bytes, sizeof(row.factors));
+    row.codes = reinterpret_cast<const int8_t*>(bytes + sizeof(row.factors));
+    return row;
+}
+
+// ---- Search ----
+
+std::span<const Neighbour> MemorySearcher::Search(const float* query, const MemorySearchOptions& options) {
+    const size_t k = options.k;
+    nearest_.clear();
+    rechecked_ = 0;
+    if (search_.Begin(index_.space_, query, options.epsilon, std::max<size_t>(4 * k, 100000)) != RowClass::kNormal) {
+        nearest_ = ExactSearch(index_.vectors_, index_.space_.metric(), query, k);
+        return nearest_;
+    }
+    for (const uint32_t row : index_.unbounded_) Recheck(query, row, k);
+
+    search_.BeginRanking();
+    search_.FeedRows(index_.centroid_blocks_.data(), index_.centroid_blocks_.size() / kRowBytes, 0);
+    search_.EndRanking();
+    size_t probed = 0;
+    size_t target = std::max<size_t>(options.probes, 1);
+    bool exhausted = false;
+    while (!exhausted) {
+        target = std::min(target, index_.lists());
+        RankCentroids(2 * target + 16);
+        search_.BeginRound(k + 4);
+        // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.
+        for (probed = 0; probed < target; ++probed) ProbeList(search_.ranked()[probed]);
+        search_.EndRound(probed);
+        TakeRound(query, k);
+        if (nearest_.size() == k) break;
+        exhausted = probed == index_.lists() && search_.Exhausted();
+        target *= 2;
+    }
+    for (size_t i = 0; i < index_.nan_.size() && nearest_.size() < k; ++i) Recheck(query, index_.nan_[i], k);
+    std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
+    return nearest_;
+}
+
+// Brings the ranked centroids to `count`, as far as there are so many.
+void MemorySearcher::RankCentroids(size_t count) {
+    const size_t ranked = search_.ranked().size();
+    if (ranked >= count) return;
+    for (const Survivor& centroid : search_.NextCentroids(count - ranked)) {
+        search_.Rank(centroid, &index_.centroid_codes_[centroid.place * index_.space_.padded()],
+                     index_.centroid_scales_[centroid.place], index_.centroid_rho_[centroid.place]);
+    }
+    search_.SortRanked();
+}
+
+void MemorySearcher::ProbeList(const RankedList& list) {
+    const uint32_t number = NumberOf(list.target);
+    const size_t first = index_.list_rows_[number];
+    const size_t count = index_.list_rows_[number + 1] - first;
+    search_.BeginList(list);
+    search_.FeedRows(index_.blocks_.data() + first * kRowBytes, count, 0);
+    for (const Survivor& survivor : search_.EndList()) {
+        if (!search_.Wants(survivor)) continue;
+        const MemoryIndex::Row row = index_.row(survivor.place);
+        search_.Refine(survivor, row.codes, row.factors);
+    }
+}
+
+void MemorySearcher::TakeRound(const float* query, size_t k) {
+    Candidate candidate;
+    while (search_.Next(&candidate)) {
+        if (nearest_.size() == k && static_cast<double>(candidate.lower) > nearest_.front().distance) break;
+        Recheck(query, NumberOf(candidate.heap_tid), k);
+    }
+}
+
+void MemorySearcher::Recheck(const float* query, uint32_t row, size_t k) {
+    const VectorView& vectors = index_.vectors_;
+    const double distance = ExactDistance(index_.space_.metric(), vectors.row(row), query, vectors.dimensions);
+    KeepNearest(&nearest_, {distance, row}, k);
+    ++rechecked_;
+}
+
+}  // namespace annex
