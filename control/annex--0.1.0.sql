@@ -318,3 +318,40 @@ CREATE OPERATOR CLASS vector_ops
 COMMENT ON OPERATOR CLASS vector_ops USING btree IS 'order element by element, then by dimensions';
 
 -- --------------------------------------------------------------------------------------------- the access method ivf
+
+CREATE FUNCTION ivfhandler(internal) RETURNS index_am_handler
+	AS 'MODULE_PATHNAME', 'annex_ivfhandler' LANGUAGE C;
+COMMENT ON FUNCTION ivfhandler(internal) IS 'handler of the ivf access method';
+
+CREATE ACCESS METHOD ivf TYPE INDEX HANDLER ivfhandler;
+COMMENT ON ACCESS METHOD ivf IS 'nearest neighbours by inverted lists with quantized codes';
+
+CREATE FUNCTION ivf_vector_l2_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_vector_l2_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_vector_l2_info(internal) IS 'metric and element type of vector_l2_ops';
+
+CREATE FUNCTION ivf_vector_ip_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_vector_ip_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_vector_ip_info(internal) IS 'metric and element type of vector_ip_ops';
+
+CREATE FUNCTION ivf_vector_cosine_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_vector_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_vector_cosine_info(internal) IS 'metric and element type of vector_cosine_ops';
+
+CREATE OPERATOR CLASS vector_l2_ops
+	DEFAULT FOR TYPE vector USING ivf AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) ivf_vector_l2_info(internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING ivf IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING ivf AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) ivf_vector_ip_info(internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING ivf IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING ivf AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) ivf_vector_cosine_info(internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'order by cosine distance';

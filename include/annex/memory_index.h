@@ -69,6 +69,7 @@ class MemoryIndex {
     void Encode(ListBuilder* builder);
     void PackCentroids(const ListBuilder& builder);
     [[nodiscard]] Row row(Place place) const noexcept;
+    void Prefetch(Place place) const noexcept;
 
     VectorView vectors_;
     Space space_;

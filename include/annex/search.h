@@ -92,6 +92,10 @@ class ListSearch {
     // Entries that may matter, best first while the threshold is open, else in order of place. Throws kCorrupted if a
     // block was not complete.
     [[nodiscard]] std::span<const Survivor> EndList();
+    // The same in the middle of a list, which a caller does when Crowded() so that a long list does not hold much
+    // memory.
+    [[nodiscard]] std::span<const Survivor> TakeSurvivors();
+    [[nodiscard]] bool Crowded() const noexcept { return survivors_.size() >= 2048; }
     // False when the row was refined before or can no longer matter: its refinement row need not be read.
     [[nodiscard]] bool Wants(const Survivor& survivor) const noexcept;
     void Refine(const Survivor& survivor, const int8_t* codes, const RowFactors& row);
@@ -134,6 +138,7 @@ class ListSearch {
     size_t row_in_block_ = 0;
     uint32_t sums_[kBlockSize] = {};
     std::vector<Survivor> survivors_;
+    std::vector<Survivor> taken_;   // handed out by TakeSurvivors
     std::vector<uint8_t> scratch_;  // a block made of entries
 
     std::vector<Survivor> centroids_;

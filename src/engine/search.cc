@@ -103,15 +103,23 @@ std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
     return {centroids_.data() + begin, end - begin};
 }
 
+// What is read from a row must be a number before it is compared with anything.
+static void CheckFactors(float scale, float error) {
+    if (!(scale >= 0 && scale < kInfinity && error >= 0 && error < kInfinity))
+        throw Error(ErrorKind::kCorrupted, "the factors of a refinement row are impossible");
+}
+
 void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale, float rho) {
+    CheckFactors(scale, rho);
     RankedList list{};
     list.target = centroid.heap_tid;
     const double norm_squared = row_query_.norm() * row_query_.norm();
     if (metric_ == Metric::kInnerProduct) {
         const double product = row_query_.InnerProduct(codes, scale);
-        double centroid_squared = 0;
-        for (size_t i = 0; i < space_->padded(); i++) centroid_squared += static_cast<double>(codes[i] * codes[i]);
-        centroid_squared *= static_cast<double>(scale) * static_cast<double>(scale);
+        int32_t codes_squared = 0;  // at most 16,000 * 127^2
+        for (size_t i = 0; i < space_->padded(); i++) codes_squared += codes[i] * codes[i];
+        const double centroid_squared =
+            static_cast<double>(codes_squared) * static_cast<double>(scale) * static_cast<double>(scale);
         const double along = centroid_squared > 0 ? product / centroid_squared : 0;
         list.base = static_cast<float>(-product);
         list.add_scale = static_cast<float>(along);
@@ -162,9 +170,16 @@ void ListSearch::BeginRound(size_t k) {
     counters_.rounds++;
 }
 
+// The look-up table's rounding is an error of its own, of sigma in <s, q>: uniform in each of the P/4 sums. A row's
+// factor for <s, q> is k or 2 k, its error factor about 1.5 ||r|| / sqrt(P) or half of it, and k about ||r|| / (0.8
+// sqrt(P)), so that in units of the error factor the table adds 1.67 sigma to the reach. It counts where a list is much
+// nearer than the query is long.
 void ListSearch::BeginList(const RankedList& list) {
+    const double sigma =
+        static_cast<double>(sketch_query_.sum_scale()) * std::sqrt(static_cast<double>(space_->padded()) / 48);
+    const double reach = std::hypot(static_cast<double>(list.reach), 1.67 * sigma);
     terms_ = BoundTerms{list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
-                        epsilon_ * list.reach};
+                        epsilon_ * static_cast<float>(reach)};
     row_in_block_ = 0;
     survivors_.clear();
     counters_.lists++;
@@ -216,19 +231,26 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
         mask &= mask - 1;
-        if (trailer.heap_tid[v].valid()) survivors_.push_back({bounds[v], trailer.place[v], trailer.heap_tid[v]});
+        if (!trailer.heap_tid[v].valid()) continue;
+        // A NaN from a damaged page must not reach a sort.
+        const float bound = std::isnan(bounds[v]) ? -kInfinity : bounds[v];
+        survivors_.push_back({bound, trailer.place[v], trailer.heap_tid[v]});
     }
 }
 
 std::span<const Survivor> ListSearch::EndList() {
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "a list ends inside a sketch block");
+    return TakeSurvivors();
+}
+
+std::span<const Survivor> ListSearch::TakeSurvivors() {
+    taken_.swap(survivors_);
+    survivors_.clear();
     if (Open())
-        std::sort(survivors_.begin(), survivors_.end(),
-                  [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
+        std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
     else
-        std::sort(survivors_.begin(), survivors_.end(),
-                  [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
-    return survivors_;
+        std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    return taken_;
 }
 
 bool ListSearch::Wants(const Survivor& survivor) const noexcept {
@@ -236,6 +258,7 @@ bool ListSearch::Wants(const Survivor& survivor) const noexcept {
 }
 
 void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const RowFactors& row) {
+    CheckFactors(row.scale, row.error);
     const Bounds bounds = row_query_.Bound(codes, row);
     const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
                               survivor.heap_tid};

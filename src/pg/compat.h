@@ -38,3 +38,38 @@ extern "C" {
 #else
 #define ANNEX_RESTRICT_SEARCH_PATH() static_cast<void>(0)
 #endif
+
+// Visits the children of a plan node's state. Before 16 the walker's type said nothing of its arguments.
+#if PG_VERSION_NUM >= 160000
+#define ANNEX_WALK_PLANSTATE(state, walker, context) planstate_tree_walker(state, walker, context)
+#else
+#define ANNEX_WALK_PLANSTATE(state, walker, context) \
+    planstate_tree_walker(state, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(walker)), context)
+#endif
+
+// Counts one search of an index; 18 shows it in EXPLAIN as well.
+#if PG_VERSION_NUM >= 180000
+#define ANNEX_COUNT_SEARCH(scan)                                            \
+    do {                                                                    \
+        pgstat_count_index_scan((scan)->indexRelation);                     \
+        if ((scan)->instrument != nullptr) (scan)->instrument->nsearches++; \
+    } while (0)
+#define ANNEX_VACUUM_DELAY_POINT() vacuum_delay_point(false)
+// From 18 on a plan's disabled nodes count before its costs.
+#define ANNEX_DISABLE_PATH(index_path) ((index_path)->path.disabled_nodes = 2)
+#else
+#define ANNEX_COUNT_SEARCH(scan) pgstat_count_index_scan((scan)->indexRelation)
+#define ANNEX_VACUUM_DELAY_POINT() vacuum_delay_point()
+#define ANNEX_DISABLE_PATH(index_path) static_cast<void>(index_path)
+#endif
+
+// Members of an access method's description that came later.
+#if PG_VERSION_NUM >= 170000
+#define ANNEX_AM_SINCE_17(routine)             \
+    do {                                       \
+        (routine)->amcanbuildparallel = false; \
+        (routine)->aminsertcleanup = nullptr;  \
+    } while (0)
+#else
+#define ANNEX_AM_SINCE_17(routine) static_cast<void>(0)
+#endif

@@ -3,6 +3,9 @@
 #include "annex/kernels.h"
 #include "pg/pg.h"
 
+#include "pg/index/scan_hints.h"
+#include "pg/ivf/handler.h"
+
 extern "C" {
 PG_MODULE_MAGIC;
 }
@@ -46,5 +49,7 @@ void DefineSimdLevel() {
 
 extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
+    annex::pg::InstallScanHints();
+    annex::pg::ivf::InitIvf();
     MarkGUCPrefixReserved("annex");
 }

@@ -99,13 +99,14 @@ void ReadMeta(Relation index, MetaPage* meta) {
 
 // ---- List pages ----
 
-void ListPage::Init(Page page, ListId list, uint64 generation) {
+void ListPage::Init(Page page, ListId list, const ListDescriptor& descriptor) {
     InitPage(page, PageKind::kList);
     auto* header = reinterpret_cast<ListPageHeader*>(PageGetContents(page));
     memset(header, 0, sizeof *header);
     header->list_block = list.block;
     header->list_slot = list.slot;
-    header->generation = generation;
+    header->generation = descriptor.generation;
+    header->level = descriptor.level;
 }
 
 ListPage ListPage::Open(Relation index, BlockNumber block, Page page, uint32 padded) {

@@ -35,7 +35,7 @@ struct PageOpaque {
     PageKind kind;
     uint8 version;
     uint16 unused;
-    uint32 reserved;
+    BlockNumber head;  // kRowTail: the row's first page
 };
 static_assert(sizeof(PageOpaque) == 16);
 
@@ -98,6 +98,7 @@ inline constexpr int kSideChains = 3;
 struct ChainEnds {
     BlockNumber first;
     BlockNumber last;
+    BlockNumber insert;  // a hint: no page before it has room
 };
 
 // Settings that reach a recall, measured on the index's own rows. All zero: not calibrated.
@@ -125,7 +126,8 @@ struct MetaPage {
     BlockNumber mean;
     BlockNumber descriptors;  // first descriptor page; `descriptor_pages` lie one after the other
     uint32 descriptor_pages;
-    BlockNumber rows;  // first block that is neither meta, mean nor descriptor
+    BlockNumber rows;        // first block that is neither meta, mean nor descriptor
+    BlockNumber row_insert;  // a hint: the row page added last
     uint32 build_sample;
     double build_rows;  // rows at the build
     ListDescriptor root;
@@ -145,7 +147,9 @@ struct ListPageHeader {
     uint16 rows;     // packed rows of 32 bytes
     uint16 entries;  // entries after them
     uint32 live;     // live slots whose trailers are on this page
-    uint32 reserved[4];
+    uint8 level;     // of the list: above 0 its heap TIDs address list descriptors
+    uint8 unused[3];
+    uint32 reserved[3];
 };
 static_assert(SizeOfPageHeaderData + sizeof(ListPageHeader) == 64);
 
@@ -245,7 +249,7 @@ struct ListPage {
     Page page;
     ListPageHeader* header;
 
-    static void Init(Page page, ListId list, uint64 generation);
+    static void Init(Page page, ListId list, const ListDescriptor& descriptor);
     // Checks everything but which list it is.
     static ListPage Open(Relation index, BlockNumber block, Page page, uint32 padded);
 

@@ -1,7 +1,8 @@
-// The parts of annex_verify: verify.cc walks the pages and checks each by itself and against those that refer to it;
-// inventory.cc compares what the pages hold with each other and with the table.
+// The parts of annex_verify: verify.cc walks the pages, verify_pages.cc checks each of them, inventory.cc compares what
+// they hold with each other and with the table.
 #pragma once
 
+#include "pg/ivf/inspect.h"
 #include "pg/ivf/page.h"
 
 extern "C" {
@@ -17,9 +18,8 @@ enum class Mark : uint8 {
     kChained,      // reached from the meta page
     kHeapRows,     // rows of the table
     kCentroidRows,
-    kTail,        // holds the second part of a row, not linked to yet
-    kLinked,      // a row page refers to it, not looked at yet
-    kLinkedTail,  // both
+    kTail,        // the second part of a row, to which no row page is known to link
+    kLinkedTail,  // the same, linked to
     kNew          // zeros: the relation was extended, and then nothing was written
 };
 
@@ -55,5 +55,75 @@ void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blo
 void CheckTidsDiffer(Inventory* inventory);
 // Every tuple of the table that the snapshot sees and the index should hold is there.
 void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot);
+
+struct ListMarks {
+    bool entry;  // the root has its centroid's entry
+    bool row;    // there is its centroid's row
+};
+
+// A verification under way. The Check functions of a page are in verify_pages.cc.
+struct Verifier {
+    Relation index;
+    BlockNumber blocks;
+    BlockNumber table_blocks;  // InvalidBlockNumber: TIDs of this table may be anything
+    bool strict;               // pages are compared with each other
+    bool with_tids;
+    BufferAccessStrategy strategy;
+    Page page;       // a copy of the page at hand
+    Page tail_page;  // and of its row's second part
+
+    MetaPage meta;
+    RowLayout layout;
+    Mark* marks;  // one a block
+    ListDescriptor* lists;
+    ListMarks* list_marks;
+    uint32 list_slots;  // of descriptor pages, used or not
+
+    Inventory inventory;
+    uint64 rows;
+    uint64 side_rows;
+    BlockNumber lost_tails;
+
+    void Read(BlockNumber block) { CopyPage(index, block, strategy, page); }
+    [[noreturn]] void Report(BlockNumber block, const char* reason) { ReportCorrupted(index, block, reason); }
+
+    // Each page by itself; `page` holds it.
+    void CheckMetaPage();
+    void CheckMeanPage(BlockNumber block, uint32* values);
+    void CheckDescriptorPage(BlockNumber block);
+    void CheckListPage(BlockNumber block);
+    void CheckRowPage(BlockNumber block);
+    void CheckTailPage(BlockNumber block, Page tail);
+    void CheckSidePage(BlockNumber block);
+    void CheckAnyPage(BlockNumber block);
+
+    // Chains.
+    void Reach(BlockNumber from, BlockNumber block);
+    void WalkMean();
+    void WalkDescriptors();
+    void WalkList(const ListDescriptor& list, ListId id);
+    void WalkLists();
+    void WalkSideChain(int chain);
+
+    // The rest.
+    void WalkOtherPages();
+    void CheckLinks();
+
+  private:
+    void CheckUsed(BlockNumber block, Page checked, LocationIndex stored);
+    void CheckTid(BlockNumber block, HeapTid tid);
+    void CheckDescriptor(BlockNumber block, const ListDescriptor& list);
+    void CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry);
+    void CheckCentroidEntry(BlockNumber block, const SketchTrailer& entry);
+    void CheckCodes(BlockNumber block, const int8* codes, uint32 count);
+    void CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot);
+    void CheckCentroidRow(BlockNumber block, Place place, HeapTid target);
+    void CheckTailLink(BlockNumber block, bool needed);
+    // Number of a list, or list_slots if there is none of that address.
+    [[nodiscard]] uint32 ListNumber(ListId id) const;
+    [[nodiscard]] ListId IdOf(uint32 list) const {
+        return {meta.descriptors + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
+    }
+};
 
 }  // namespace annex::pg::ivf

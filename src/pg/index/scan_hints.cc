@@ -1,0 +1,171 @@
+// Finds the LIMIT above each of our index scans when the executor starts.
+#include "pg/index/scan_hints.h"
+
+extern "C" {
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+}
+
+namespace annex::pg {
+
+static constexpr int kMaxAccessMethods = 4;
+static amgettuple_function ordered_scans[kMaxAccessMethods];
+static ExecutorStart_hook_type previous_executor_start = nullptr;
+
+struct Hint {
+    Oid index;
+    double limit;
+    Hint* next;
+};
+
+// The hints of one running query. They live in its memory context and leave the list when that goes.
+struct Frame {
+    Hint* hints;
+    Frame* older;
+    Frame* newer;
+};
+static Frame* newest = nullptr;
+
+extern "C" {
+static void RemoveFrame(void* arg) noexcept {
+    auto* frame = static_cast<Frame*>(arg);
+    if (frame->newer != nullptr)
+        frame->newer->older = frame->older;
+    else
+        newest = frame->older;
+    if (frame->older != nullptr) frame->older->newer = frame->newer;
+}
+}
+
+struct Walk {
+    Hint* hints;
+    ParamListInfo params;
+    double limit;  // of the node being visited; 0: not known
+};
+
+static bool IsOurs(const IndexScanState* state) {
+    if (state->iss_RelationDesc == nullptr || state->iss_NumOrderByKeys == 0) return false;
+    for (amgettuple_function gettuple : ordered_scans)
+        if (gettuple != nullptr && state->iss_RelationDesc->rd_indam->amgettuple == gettuple) return true;
+    return false;
+}
+
+// The value of a LIMIT or OFFSET expression that is known now; 0 if it is not.
+static double KnownCount(const Node* expression, ParamListInfo params, bool* known) {
+    *known = true;
+    if (expression == nullptr) return 0;
+    if (IsA(expression, Const)) {
+        const auto* value = reinterpret_cast<const Const*>(expression);
+        if (!value->constisnull && value->consttype == INT8OID)
+            return static_cast<double>(DatumGetInt64(value->constvalue));
+    }
+    if (IsA(expression, Param) && params != nullptr && params->paramFetch == nullptr) {
+        const auto* param = reinterpret_cast<const Param*>(expression);
+        if (param->paramkind == PARAM_EXTERN && param->paramtype == INT8OID && param->paramid >= 1 &&
+            param->paramid <= params->numParams) {
+            const ParamExternData& value = params->params[param->paramid - 1];
+            if (!value.isnull && value.ptype == INT8OID) return static_cast<double>(DatumGetInt64(value.value));
+        }
+    }
+    *known = false;
+    return 0;
+}
+
+static double LimitOf(const LimitState* state, ParamListInfo params) {
+    const auto* plan = reinterpret_cast<const Limit*>(state->ps.plan);
+    bool count_known;
+    bool offset_known;
+    const double count = KnownCount(plan->limitCount, params, &count_known);
+    const double offset = KnownCount(plan->limitOffset, params, &offset_known);
+    return plan->limitCount != nullptr && count_known && offset_known && count > 0 ? count + offset : 0;
+}
+
+// Nodes that ask their child for as many rows as they are asked for.
+static bool PassesLimit(const PlanState* state) {
+    switch (nodeTag(state)) {
+        case T_ResultState:
+        case T_SubqueryScanState:
+        case T_LockRowsState:
+        case T_AppendState:
+        case T_MergeAppendState:
+            return state->qual == nullptr;
+        default:
+            return false;
+    }
+}
+
+extern "C" {
+static bool Visit(PlanState* state, void* arg) noexcept {
+    auto* walk = static_cast<Walk*>(arg);
+    const double limit = walk->limit;
+    if (IsA(state, IndexScanState) && IsOurs(reinterpret_cast<IndexScanState*>(state))) {
+        auto* hint = static_cast<Hint*>(palloc(sizeof(Hint)));
+        hint->index = RelationGetRelid(reinterpret_cast<IndexScanState*>(state)->iss_RelationDesc);
+        hint->limit = state->qual == nullptr ? limit : 0;
+        hint->next = walk->hints;
+        walk->hints = hint;
+    }
+    if (IsA(state, LimitState))
+        walk->limit = LimitOf(reinterpret_cast<LimitState*>(state), walk->params);
+    else if (!PassesLimit(state))
+        walk->limit = 0;
+    ANNEX_WALK_PLANSTATE(state, Visit, walk);
+    walk->limit = limit;
+    return false;
+}
+
+static void HintsAtExecutorStart(QueryDesc* query, int eflags) noexcept {
+    if (previous_executor_start != nullptr)
+        previous_executor_start(query, eflags);
+    else
+        standard_ExecutorStart(query, eflags);
+    if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || query->planstate == nullptr) return;
+
+    MemoryContext old_context = MemoryContextSwitchTo(query->estate->es_query_cxt);
+    Walk walk{nullptr, query->params, 0};
+    Visit(query->planstate, &walk);
+    if (walk.hints != nullptr) {
+        auto* frame = static_cast<Frame*>(palloc0(sizeof(Frame)));
+        auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+        callback->func = RemoveFrame;
+        callback->arg = frame;
+        frame->hints = walk.hints;
+        frame->older = newest;
+        if (newest != nullptr) newest->newer = frame;
+        newest = frame;
+        MemoryContextRegisterResetCallback(query->estate->es_query_cxt, callback);
+    }
+    MemoryContextSwitchTo(old_context);
+}
+}
+
+void InstallScanHints() {
+    previous_executor_start = ExecutorStart_hook;
+    ExecutorStart_hook = HintsAtExecutorStart;
+}
+
+void RegisterOrderedScan(amgettuple_function gettuple) {
+    for (amgettuple_function& slot : ordered_scans) {
+        if (slot != nullptr) continue;
+        slot = gettuple;
+        return;
+    }
+    elog(ERROR, "too many access methods");
+}
+
+// Of several scans of one index in one query the greatest LIMIT counts, and an unknown one most.
+double LimitHint(Relation index) {
+    for (const Frame* frame = newest; frame != nullptr; frame = frame->older) {
+        double limit = -1;
+        for (const Hint* hint = frame->hints; hint != nullptr; hint = hint->next) {
+            if (hint->index != RelationGetRelid(index)) continue;
+            if (hint->limit == 0) return 0;
+            if (hint->limit > limit) limit = hint->limit;
+        }
+        if (limit > 0) return limit;
+    }
+    return 0;
+}
+
+}  // namespace annex::pg

@@ -1,0 +1,152 @@
+// New pages. Locks are taken in ascending order of blocks; the page that the relation was just extended by comes last.
+#include "pg/ivf/extend.h"
+
+extern "C" {
+#include "storage/freespace.h"
+}
+
+namespace annex::pg::ivf {
+
+Size FreeSpaceForRow(const RowLayout& layout) {
+    return layout.row_bytes < BLCKSZ / 2 ? layout.row_bytes : BLCKSZ / 2;
+}
+
+Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots) {
+    const Size space = free_slots * FreeSpaceForRow(layout);
+    return space < BLCKSZ - 32 ? space : BLCKSZ - 32;
+}
+
+// A new page, pinned and exclusively locked.
+static Buffer NewPage(Relation index) {
+    const bool lock = !RELATION_IS_LOCAL(index);
+    if (lock) LockRelationForExtension(index, ExclusiveLock);
+    Buffer buffer = ReadBuffer(index, P_NEW);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    if (lock) UnlockRelationForExtension(index, ExclusiveLock);
+    return buffer;
+}
+
+static Buffer LockPage(Relation index, BlockNumber block) {
+    Buffer buffer = ReadBuffer(index, block);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return buffer;
+}
+
+void ExtendList(Relation index, const MetaPage& meta, ListId id) {
+    Buffer descriptor_buffer = LockPage(index, id.block);
+    const DescriptorPage seen = DescriptorPage::Open(index, id.block, BufferGetPage(descriptor_buffer));
+    if (id.slot >= seen.header->count) ReportCorrupted(index, id.block, "a list has no descriptor");
+    const ListDescriptor before = seen.descriptors()[id.slot];
+    Buffer last_buffer = InvalidBuffer;
+    if (before.first != InvalidBlockNumber) {
+        if (before.last <= id.block) ReportCorrupted(index, id.block, "a list ends at an impossible page");
+        last_buffer = LockPage(index, before.last);
+        const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), meta.padded);
+        if (!last.BelongsTo(id, before.generation) || NextOf(last.page) != InvalidBlockNumber)
+            ReportCorrupted(index, before.last, "the page is not the end of its list");
+        if (last.HasRoom(meta.padded)) {
+            UnlockReleaseBuffer(last_buffer);
+            UnlockReleaseBuffer(descriptor_buffer);
+            return;
+        }
+    }
+
+    Buffer new_buffer = NewPage(index);
+    const BlockNumber new_block = BufferGetBlockNumber(new_buffer);
+    GenericXLogState* state = GenericXLogStart(index);
+    Page descriptor_page = GenericXLogRegisterBuffer(state, descriptor_buffer, 0);
+    auto* descriptor =
+        DescriptorPage{descriptor_page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(descriptor_page))}
+            .descriptors() +
+        id.slot;
+    uint16 start_row = 0;
+    if (BufferIsValid(last_buffer)) {
+        Page last_page = GenericXLogRegisterBuffer(state, last_buffer, 0);
+        start_row =
+            ListPage{last_page, reinterpret_cast<ListPageHeader*>(PageGetContents(last_page))}.EndRow(meta.padded);
+        OpaqueOf(last_page)->next = new_block;
+    } else {
+        descriptor->first = new_block;
+        descriptor->contiguous = 1;
+    }
+    descriptor->last = descriptor->insert = new_block;
+    descriptor->pages++;
+    Page new_page = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
+    ListPage::Init(new_page, id, before);
+    reinterpret_cast<ListPageHeader*>(PageGetContents(new_page))->start_row = start_row;
+    GenericXLogFinish(state);
+    UnlockReleaseBuffer(new_buffer);
+    if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
+    UnlockReleaseBuffer(descriptor_buffer);
+}
+
+BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
+    const RowLayout layout(meta.padded);
+    Buffer meta_buffer = LockPage(index, 0);
+    CheckPage(index, 0, BufferGetPage(meta_buffer), PageKind::kMeta);
+    Buffer head_buffer = NewPage(index);
+    const BlockNumber head_block = BufferGetBlockNumber(head_buffer);
+    if (head_block > layout.MaxBlock())
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("index \"%s\" cannot have more than %u blocks",
+                                                                 RelationGetRelationName(index), layout.MaxBlock())));
+    Buffer tail_buffer = layout.TwoPages(meta.padded) ? NewPage(index) : InvalidBuffer;
+
+    GenericXLogState* state = GenericXLogStart(index);
+    Page meta_page = GenericXLogRegisterBuffer(state, meta_buffer, 0);
+    MetaOf(meta_page)->row_insert = head_block;
+    Page head = GenericXLogRegisterBuffer(state, head_buffer, GENERIC_XLOG_FULL_IMAGE);
+    RowPage::Init(head, RowOwner::kHeap);
+    if (BufferIsValid(tail_buffer)) {
+        Page tail = GenericXLogRegisterBuffer(state, tail_buffer, GENERIC_XLOG_FULL_IMAGE);
+        InitPage(tail, PageKind::kRowTail);
+        OpaqueOf(tail)->head = head_block;
+        OpaqueOf(head)->next = BufferGetBlockNumber(tail_buffer);
+    }
+    GenericXLogFinish(state);
+    if (BufferIsValid(tail_buffer)) UnlockReleaseBuffer(tail_buffer);
+    UnlockReleaseBuffer(head_buffer);
+    UnlockReleaseBuffer(meta_buffer);
+
+    // So that another backend finds the page: the map is searched from its root.
+    RecordPageWithFreeSpace(index, head_block, FreeSpaceOnPage(layout, layout.rows_per_page));
+    FreeSpaceMapVacuumRange(index, head_block, head_block + 1);
+    return head_block;
+}
+
+void ExtendSideChain(Relation index, SideChain chain) {
+    Buffer meta_buffer = LockPage(index, 0);
+    CheckPage(index, 0, BufferGetPage(meta_buffer), PageKind::kMeta);
+    const ChainEnds before = MetaOf(BufferGetPage(meta_buffer))->side[static_cast<int>(chain)];
+    Buffer last_buffer = InvalidBuffer;
+    if (before.first != InvalidBlockNumber) {
+        if (before.last == 0) ReportCorrupted(index, 0, "a side chain ends at an impossible page");
+        last_buffer = LockPage(index, before.last);
+        const SidePage last = SidePage::Open(index, before.last, BufferGetPage(last_buffer));
+        if (last.header->chain != chain || NextOf(last.page) != InvalidBlockNumber)
+            ReportCorrupted(index, before.last, "the page is not the end of its side chain");
+        if (last.header->count < kSideTidsPerPage) {
+            UnlockReleaseBuffer(last_buffer);
+            UnlockReleaseBuffer(meta_buffer);
+            return;
+        }
+    }
+
+    Buffer new_buffer = NewPage(index);
+    const BlockNumber new_block = BufferGetBlockNumber(new_buffer);
+    GenericXLogState* state = GenericXLogStart(index);
+    Page meta_page = GenericXLogRegisterBuffer(state, meta_buffer, 0);
+    ChainEnds* ends = &MetaOf(meta_page)->side[static_cast<int>(chain)];
+    if (BufferIsValid(last_buffer))
+        OpaqueOf(GenericXLogRegisterBuffer(state, last_buffer, 0))->next = new_block;
+    else
+        ends->first = new_block;
+    ends->last = ends->insert = new_block;
+    SidePage::Init(GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE), chain);
+    GenericXLogFinish(state);
+    UnlockReleaseBuffer(new_buffer);
+    if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
+    UnlockReleaseBuffer(meta_buffer);
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,63 @@
+// Feeds what lies on pages to the engine's search: lists, and refinement rows.
+//
+// Every function holds at most one content lock at a time and none when it returns.
+#pragma once
+
+#include "annex/search.h"
+#include "pg/ivf/ivf.h"
+
+namespace annex::pg::ivf {
+
+// The number of blocks of an index, asked for again only when what is known no longer explains what is seen.
+struct IndexSize {
+    Relation index;
+    BlockNumber blocks;
+
+    [[nodiscard]] bool Holds(BlockNumber block) {
+        if (block >= blocks) blocks = RelationGetNumberOfBlocks(index);
+        return block < blocks;
+    }
+};
+
+// Reads refinement rows one after the other, keeping the page of the last one locked for those that follow on it.
+class RowReader {
+  public:
+    RowReader(IndexSize* size, const MetaPage& meta, int8* scratch)
+        : size_(size), index_(size->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
+
+    // The row at a place, or nullptr if that is not (or no longer) the row of this heap TID. What it returns stays
+    // valid until the next call.
+    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors);
+    void Finish();
+
+  private:
+    IndexSize* size_;
+    Relation index_;
+    RowLayout layout_;
+    uint32 padded_;
+    int8* scratch_;  // padded bytes, for rows on two pages
+    Buffer buffer_ = InvalidBuffer;
+    BlockNumber block_ = InvalidBlockNumber;
+};
+
+// Feeds one page and returns the next one's number.
+BlockNumber FeedPage(IndexSize* size, const MetaPage& meta, ListSearch* search, ListId id,
+                     const ListDescriptor& descriptor, BlockNumber block);
+
+// Feeds the centroids' list.
+void FeedRoot(IndexSize* size, const MetaPage& meta, ListSearch* search);
+
+// Calls after_page() after each page of the list, when nothing is locked.
+template <typename AfterPage>
+void FeedList(IndexSize* size, const MetaPage& meta, ListSearch* search, ListId id, const ListDescriptor& descriptor,
+              AfterPage after_page) {
+    BlockNumber visited = 0;
+    for (BlockNumber block = descriptor.first; block != InvalidBlockNumber;) {
+        CHECK_FOR_INTERRUPTS();
+        if (!size->Holds(visited++)) ReportCorrupted(size->index, block, "the pages of a list form a circle");
+        block = FeedPage(size, meta, search, id, descriptor, block);
+        after_page();
+    }
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,97 @@
+// What the files of the ivf access method share: options, settings, callbacks.
+#pragma once
+
+#include "pg/pg.h"
+
+extern "C" {
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+}
+
+#include "annex/space.h"
+#include "pg/ivf/page.h"
+
+namespace annex::pg::ivf {
+
+// ---- Options of CREATE INDEX ----
+
+enum SpillOption : int { kSpillAuto, kSpillOff, kSpillOn };
+
+struct Options {
+    int32 vl_len_;
+    int lists;  // 0: chosen
+    int spill;  // SpillOption
+};
+
+[[nodiscard]] int ListsOption(Relation index);
+[[nodiscard]] SpillOption SpillOptionOf(Relation index);
+
+// ---- Settings ----
+
+enum OrderSetting : int { kOrderRelaxed, kOrderStrict };
+
+extern int probes_setting;      // ivf.probes; 0: chosen
+extern double epsilon_setting;  // ivf.epsilon; 0: chosen
+extern int order_setting;       // ivf.order
+
+// What a scan uses where the setting is 0 and the index is not calibrated.
+inline constexpr uint32 kDefaultProbes = 48;
+inline constexpr float kDefaultEpsilon = 1.9F;
+
+[[nodiscard]] inline uint32 ProbesFor(const MetaPage& meta) {
+    const uint32 probes = probes_setting > 0 ? static_cast<uint32>(probes_setting) : kDefaultProbes;
+    return probes < meta.lists ? probes : meta.lists;
+}
+[[nodiscard]] inline float EpsilonFor(const MetaPage&) {
+    return epsilon_setting > 0 ? static_cast<float>(epsilon_setting) : kDefaultEpsilon;
+}
+
+void DefineOptionsAndSettings();
+
+// ---- Reading structures ----
+
+// A copy of a list's descriptor, checked. `meta` describes the root.
+[[nodiscard]] ListDescriptor ReadDescriptor(Relation index, const MetaPage& meta, ListId id);
+
+// The mean, into mean[meta.dimensions].
+void ReadMean(Relation index, const MetaPage& meta, float* mean);
+
+// The space of an index as an engine object that lives as long as a memory context.
+[[nodiscard]] const Space* ReadSpace(Relation index, const MetaPage& meta, MemoryContext context);
+
+// ---- Progress, as in pg_stat_progress_create_index ----
+
+enum BuildPhase : int64 {
+    kPhaseSampling = 2,  // 1 is PostgreSQL's "initializing"
+    kPhaseTraining = 3,
+    kPhaseAssigning = 4,
+    kPhaseSorting = 5,
+    kPhaseWritingRows = 6,
+    kPhaseWritingLists = 7,
+    kPhaseLogging = 8,
+};
+
+}  // namespace annex::pg::ivf
+
+// ---- Callbacks ----
+
+extern "C" {
+IndexBuildResult* ivfbuild(Relation heap, Relation index, IndexInfo* index_info) noexcept;
+void ivfbuildempty(Relation index) noexcept;
+bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPointer heap_tid, Relation heap,
+               IndexUniqueCheck check_unique, bool index_unchanged, IndexInfo* index_info) noexcept;
+IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+                                     IndexBulkDeleteCallback callback, void* callback_state) noexcept;
+IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) noexcept;
+void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost, Cost* total_cost,
+                     Selectivity* selectivity, double* correlation, double* pages) noexcept;
+bytea* ivfoptions(Datum reloptions, bool validate) noexcept;
+bool ivfproperty(Oid index_oid, int attno, IndexAMProperty property, const char* property_name, bool* result,
+                 bool* isnull) noexcept;
+char* ivfbuildphasename(int64 phase) noexcept;
+bool ivfvalidate(Oid opclass_oid) noexcept;
+IndexScanDesc ivfbeginscan(Relation index, int keys, int orderbys) noexcept;
+void ivfrescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys) noexcept;
+bool ivfgettuple(IndexScanDesc scan, ScanDirection direction) noexcept;
+void ivfendscan(IndexScanDesc scan) noexcept;
+}

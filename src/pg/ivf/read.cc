@@ -1,0 +1,69 @@
+// Reading an index's fixed structures: descriptors, mean, space.
+#include "pg/guard.h"
+#include "pg/ivf/ivf.h"
+
+namespace annex::pg::ivf {
+
+ListDescriptor ReadDescriptor(Relation index, const MetaPage& meta, ListId id) {
+    ListDescriptor descriptor;
+    if (id == kRootList) {
+        descriptor = meta.root;
+    } else {
+        if (id.block < meta.descriptors || id.block - meta.descriptors >= meta.descriptor_pages)
+            ReportCorrupted(index, 0, "a centroid names a list descriptor outside of the index");
+        Buffer buffer = ReadBuffer(index, id.block);
+        LockBuffer(buffer, BUFFER_LOCK_SHARE);
+        const DescriptorPage page = DescriptorPage::Open(index, id.block, BufferGetPage(buffer));
+        if (id.slot >= page.header->count)
+            ReportCorrupted(index, id.block, "a centroid names a list descriptor that does not exist");
+        descriptor = page.descriptors()[id.slot];
+        UnlockReleaseBuffer(buffer);
+    }
+    if (descriptor.state != ListState::kLive)
+        ReportCorrupted(index, id.block, "a centroid names a list that is not live");
+    return descriptor;
+}
+
+void ReadMean(Relation index, const MetaPage& meta, float* mean) {
+    BlockNumber block = meta.mean;
+    for (uint32 done = 0; done < meta.dimensions;) {
+        if (block == 0 || block >= RelationGetNumberOfBlocks(index))
+            ReportCorrupted(index, block, "the mean ends too early");
+        Buffer buffer = ReadBuffer(index, block);
+        LockBuffer(buffer, BUFFER_LOCK_SHARE);
+        Page page = BufferGetPage(buffer);
+        const MeanPage mean_page = MeanPage::Open(index, block, page);
+        const uint32 count = mean_page.header->count;
+        if (count == 0 || count > meta.dimensions - done) ReportCorrupted(index, block, "the mean has a wrong length");
+        memcpy(mean + done, mean_page.values(), count * sizeof(float));
+        done += count;
+        block = NextOf(page);
+        UnlockReleaseBuffer(buffer);
+    }
+    for (uint32 i = 0; i < meta.dimensions; i++)
+        if (!(mean[i] > -1e19F && mean[i] < 1e19F)) ReportCorrupted(index, meta.mean, "the mean is not a number");
+}
+
+extern "C" {
+static void DeleteSpace(void* arg) noexcept {
+    delete static_cast<const Space*>(arg);
+}
+}
+
+const Space* ReadSpace(Relation index, const MetaPage& meta, MemoryContext context) {
+    auto* mean = static_cast<float*>(palloc(meta.dimensions * sizeof(float)));
+    ReadMean(index, meta, mean);
+    auto* callback =
+        static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+    const Space* space = nullptr;
+    Guard([&] {
+        space = new Space(meta.metric, meta.dimensions, meta.seed, std::vector<float>(mean, mean + meta.dimensions));
+    });
+    callback->func = DeleteSpace;
+    callback->arg = const_cast<Space*>(space);
+    MemoryContextRegisterResetCallback(context, callback);
+    pfree(mean);
+    return space;
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,320 @@
+// Bulk delete and cleanup. Every page is judged by the heap TIDs that lie on it, in the order of the file, under one
+// exclusive lock and in one WAL record each; no page's change depends on another's.
+#include "pg/ivf/extend.h"
+#include "pg/ivf/ivf.h"
+
+extern "C" {
+#include "commands/vacuum.h"
+#include "storage/freespace.h"
+}
+
+namespace annex::pg::ivf {
+
+// Most slots that one list page can hold: those of 64 dimensions.
+static constexpr uint32 kMostSlots = kListAreaBytes / EntryBytes(64) + kBlockSize;
+// A page is packed again when this share of its slots is dead.
+static constexpr uint32 kRepackShare = 4;
+
+// What is learnt about a list on the way.
+struct ListNews {
+    uint32 entries;
+    BlockNumber room;  // its first page with room
+};
+
+struct Vacuum {
+    IndexVacuumInfo* info;
+    Relation index;
+    MetaPage meta;
+    RowLayout layout;
+    IndexBulkDeleteResult* stats;
+    IndexBulkDeleteCallback callback;
+    void* callback_state;
+    ListNews* lists;
+    BlockNumber side_room[kSideChains];
+    uint8* scratch;  // the entries of one page
+
+    [[nodiscard]] bool Dead(HeapTid tid) const {
+        ItemPointerData pointer = ToItemPointer(tid);
+        return callback(&pointer, callback_state);
+    }
+    [[nodiscard]] ListNews* NewsOf(ListId id) const {
+        if (id.block < meta.descriptors || id.block - meta.descriptors >= meta.descriptor_pages) return nullptr;
+        const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
+        return list < meta.lists ? &lists[list] : nullptr;
+    }
+};
+
+// ---- List pages ----
+
+// Which live slots of a page are dead, blocks first, then entries; returns how many.
+static uint32 MarkDeadSlots(const Vacuum& vacuum, const ListPage& page, bool* dead, uint32* live) {
+    uint32 slot = 0;
+    uint32 found = 0;
+    *live = 0;
+    const auto judge = [&](HeapTid tid) {
+        dead[slot] = tid.valid() && vacuum.Dead(tid);
+        if (dead[slot]) found++;
+        if (tid.valid() && !dead[slot]) (*live)++;
+        slot++;
+    };
+    page.ForEachTrailer(vacuum.meta.padded, [&](const BlockTrailer* trailer) {
+        for (HeapTid tid : trailer->heap_tid) judge(tid);
+    });
+    for (uint32 i = 0; i < page.header->entries; i++) {
+        SketchTrailer trailer;
+        memcpy(&trailer, page.entry(i, vacuum.meta.padded) + CodeBytes(vacuum.meta.padded), sizeof trailer);
+        judge(trailer.heap_tid);
+    }
+    return found;
+}
+
+// Kills dead slots in their trailers and squeezes dead entries out.
+static void RemoveDeadSlots(const ListPage& page, uint32 padded, const bool* dead) {
+    uint32 slot = 0;
+    page.ForEachTrailer(padded, [&](BlockTrailer* trailer) {
+        for (uint32 v = 0; v < kBlockSize; v++)
+            if (dead[slot++]) KillSlot(trailer, v);
+    });
+    uint16 kept = 0;
+    for (uint32 i = 0; i < page.header->entries; i++) {
+        if (dead[slot++]) continue;
+        if (kept != i) memcpy(page.entry(kept, padded), page.entry(i, padded), EntryBytes(padded));
+        kept++;
+    }
+    page.header->entries = kept;
+}
+
+// Packs the live entries of a page's whole blocks again. Rows at its beginning that belong to a block begun on the page
+// before, and rows at its end of one that goes on, stay as they are.
+static void Repack(const ListPage& page, uint32 padded, uint8* scratch) {
+    ListPageHeader* header = page.header;
+    const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
+    const uint32 head = header->start_row == 0 ? 0 : block_rows - header->start_row;
+    if (head >= header->rows) return;
+    const uint32 blocks = (header->rows - head) / block_rows;
+    const uint32 rest = (header->rows - head) % block_rows;
+    if (blocks == 0) return;
+
+    uint8* first = page.area() + head * kRowBytes;
+    uint32 count = 0;
+    for (uint32 b = 0; b < blocks; b++) {
+        const uint8* rows = first + b * block_rows * kRowBytes;
+        const auto* trailer = reinterpret_cast<const BlockTrailer*>(rows + CodeRows(padded) * kRowBytes);
+        for (uint32 v = 0; v < kBlockSize; v++)
+            if (trailer->heap_tid[v].valid())
+                UnpackEntry(rows, *trailer, v, padded, scratch + count++ * EntryBytes(padded));
+    }
+    memcpy(scratch + count * EntryBytes(padded), page.entry(0, padded), header->entries * EntryBytes(padded));
+    count += header->entries;
+
+    // Entries may not stand before the rows of a block that goes on.
+    const uint32 full = rest > 0 ? (count + kBlockSize - 1) / kBlockSize : count / kBlockSize;
+    if (full >= blocks && rest > 0) return;
+    if (rest > 0)
+        memmove(first + full * block_rows * kRowBytes, first + blocks * block_rows * kRowBytes, rest * kRowBytes);
+    for (uint32 b = 0; b < full; b++) {
+        uint8* rows = first + b * block_rows * kRowBytes;
+        const uint32 taken = count - b * kBlockSize < kBlockSize ? count - b * kBlockSize : kBlockSize;
+        PackBlock(scratch + b * kBlockSize * EntryBytes(padded), taken, padded, rows,
+                  reinterpret_cast<BlockTrailer*>(rows + CodeRows(padded) * kRowBytes));
+    }
+    header->rows = static_cast<uint16>(head + full * block_rows + rest);
+    header->entries = static_cast<uint16>(count > full * kBlockSize ? count - full * kBlockSize : 0);
+    memcpy(page.entry(0, padded), scratch + full * kBlockSize * EntryBytes(padded),
+           header->entries * EntryBytes(padded));
+}
+
+static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
+    const uint32 padded = vacuum->meta.padded;
+    ListPage page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), padded);
+    if (page.header->level > 0) return;  // centroids: their TIDs are no heap TIDs
+    bool dead[kMostSlots];
+    uint32 live;
+    const uint32 found = MarkDeadSlots(*vacuum, page, dead, &live);
+    if (found > 0) {
+        GenericXLogState* state = GenericXLogStart(vacuum->index);
+        Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
+        const ListPage to{bytes, reinterpret_cast<ListPageHeader*>(PageGetContents(bytes))};
+        RemoveDeadSlots(to, padded, dead);
+        to.header->live = live;
+        const uint32 slots = to.header->rows / static_cast<uint32>(CodeRows(padded) + kTrailerRows) * kBlockSize;
+        if ((slots + to.header->entries - live) * kRepackShare >= slots && slots > live)
+            Repack(to, padded, vacuum->scratch);
+        to.SetLower(padded);
+        GenericXLogFinish(state);
+    }
+    ListNews* news = vacuum->NewsOf(page.list());
+    if (news == nullptr) return;
+    news->entries += live;
+    page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), padded);
+    if (page.HasRoom(padded) && (news->room == InvalidBlockNumber || block < news->room)) news->room = block;
+}
+
+// ---- Row and side pages ----
+
+static void VacuumRowPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
+    const RowLayout& layout = vacuum->layout;
+    const RowPage page = RowPage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
+    if (page.header->owner != RowOwner::kHeap) return;
+    bool dead[kRowAreaBytes / (sizeof(RowHeader) + 64) + 1];
+    uint16 found = 0;
+    for (uint16 slot = 0; slot < page.header->used; slot++) {
+        const HeapTid tid = page.row(layout, slot)->heap_tid;
+        dead[slot] = tid.valid() && vacuum->Dead(tid);
+        if (dead[slot]) found++;
+        if (tid.valid() && !dead[slot]) vacuum->stats->num_index_tuples += 1;
+    }
+    if (found > 0) {
+        GenericXLogState* state = GenericXLogStart(vacuum->index);
+        Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
+        const RowPage to{bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+        for (uint16 slot = 0; slot < to.header->used; slot++)
+            if (dead[slot]) to.row(layout, slot)->heap_tid = HeapTid{};
+        to.header->live = static_cast<uint16>(to.header->live - found);
+        GenericXLogFinish(state);
+        vacuum->stats->tuples_removed += found;
+    }
+    const RowPage after = RowPage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
+    if (after.header->live < layout.rows_per_page)
+        RecordPageWithFreeSpace(vacuum->index, block,
+                                FreeSpaceOnPage(layout, layout.rows_per_page - after.header->live));
+}
+
+static void VacuumSidePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
+    const SidePage page = SidePage::Open(vacuum->index, block, BufferGetPage(buffer));
+    HeapTid kept[kSideTidsPerPage];
+    uint16 count = 0;
+    for (uint16 i = 0; i < page.header->count; i++)
+        if (!vacuum->Dead(page.tids()[i])) kept[count++] = page.tids()[i];
+    vacuum->stats->num_index_tuples += count;
+    const uint16 found = static_cast<uint16>(page.header->count - count);
+    if (found > 0) {
+        GenericXLogState* state = GenericXLogStart(vacuum->index);
+        Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
+        const SidePage to{bytes, reinterpret_cast<SidePageHeader*>(PageGetContents(bytes))};
+        memcpy(to.tids(), kept, count * sizeof(HeapTid));
+        to.header->count = count;
+        to.SetLower();
+        GenericXLogFinish(state);
+        vacuum->stats->tuples_removed += found;
+    }
+    BlockNumber* room = &vacuum->side_room[static_cast<int>(page.header->chain)];
+    if (count < kSideTidsPerPage && block < *room) *room = block;
+}
+
+static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
+    ANNEX_VACUUM_DELAY_POINT();
+    Buffer buffer = ReadBufferExtended(vacuum->index, MAIN_FORKNUM, block, RBM_NORMAL, vacuum->info->strategy);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    Page page = BufferGetPage(buffer);
+    // An extension that did not come to its record leaves an empty page.
+    if (!PageIsNew(page)) {
+        if (!PageIsOurs(page)) ReportCorrupted(vacuum->index, block, "the page does not belong to an ivf index");
+        switch (KindOf(page)) {
+            case PageKind::kList:
+                VacuumListPage(vacuum, buffer, block);
+                break;
+            case PageKind::kRows:
+                VacuumRowPage(vacuum, buffer, block);
+                break;
+            case PageKind::kSide:
+                VacuumSidePage(vacuum, buffer, block);
+                break;
+            case PageKind::kMeta:
+            case PageKind::kMean:
+            case PageKind::kDescriptors:
+            case PageKind::kRowTail:
+                break;
+            default:
+                ReportCorrupted(vacuum->index, block, "the page is of an unknown kind");
+        }
+    }
+    UnlockReleaseBuffer(buffer);
+}
+
+// ---- Estimates and hints ----
+
+static void UpdateDescriptors(const Vacuum& vacuum) {
+    for (uint32 done = 0; done < vacuum.meta.lists; done += kDescriptorsPerPage) {
+        ANNEX_VACUUM_DELAY_POINT();
+        const BlockNumber block = vacuum.meta.descriptors + done / kDescriptorsPerPage;
+        Buffer buffer = ReadBuffer(vacuum.index, block);
+        LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+        const DescriptorPage page = DescriptorPage::Open(vacuum.index, block, BufferGetPage(buffer));
+        GenericXLogState* state = nullptr;
+        ListDescriptor* descriptors = page.descriptors();
+        for (uint32 slot = 0; slot < page.header->count && done + slot < vacuum.meta.lists; slot++) {
+            const ListNews& news = vacuum.lists[done + slot];
+            const BlockNumber insert = news.room != InvalidBlockNumber ? news.room : descriptors[slot].insert;
+            if (descriptors[slot].entries == news.entries && descriptors[slot].insert == insert) continue;
+            if (state == nullptr) {
+                state = GenericXLogStart(vacuum.index);
+                Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
+                descriptors = DescriptorPage{bytes, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(bytes))}
+                                  .descriptors();
+            }
+            descriptors[slot].entries = news.entries;
+            descriptors[slot].insert = insert;
+        }
+        if (state != nullptr) GenericXLogFinish(state);
+        UnlockReleaseBuffer(buffer);
+    }
+}
+
+static void UpdateSideHints(const Vacuum& vacuum) {
+    Buffer buffer = ReadBuffer(vacuum.index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    CheckPage(vacuum.index, 0, BufferGetPage(buffer), PageKind::kMeta);
+    bool changed = false;
+    for (int i = 0; i < kSideChains; i++)
+        changed = changed || (vacuum.side_room[i] != InvalidBlockNumber &&
+                              MetaOf(BufferGetPage(buffer))->side[i].insert != vacuum.side_room[i]);
+    if (changed) {
+        GenericXLogState* state = GenericXLogStart(vacuum.index);
+        MetaPage* meta = MetaOf(GenericXLogRegisterBuffer(state, buffer, 0));
+        for (int i = 0; i < kSideChains; i++)
+            if (vacuum.side_room[i] != InvalidBlockNumber) meta->side[i].insert = vacuum.side_room[i];
+        GenericXLogFinish(state);
+    }
+    UnlockReleaseBuffer(buffer);
+}
+
+static void RunVacuum(Vacuum* vacuum) {
+    const Size slots = kMostSlots;
+    vacuum->scratch = static_cast<uint8*>(palloc(slots * EntryBytes(64) + kListAreaBytes));
+    vacuum->lists = static_cast<ListNews*>(palloc0(vacuum->meta.lists * sizeof(ListNews)));
+    for (uint32 i = 0; i < vacuum->meta.lists; i++) vacuum->lists[i].room = InvalidBlockNumber;
+    for (BlockNumber& room : vacuum->side_room) room = InvalidBlockNumber;
+
+    // Pages that are added from now on hold nothing that is to be deleted.
+    const BlockNumber blocks = RelationGetNumberOfBlocks(vacuum->index);
+    vacuum->stats->num_index_tuples = 0;
+    vacuum->stats->estimated_count = false;
+    for (BlockNumber block = 1; block < blocks; block++) VacuumPage(vacuum, block);
+    UpdateDescriptors(*vacuum);
+    UpdateSideHints(*vacuum);
+    pfree(vacuum->lists);
+    pfree(vacuum->scratch);
+}
+
+}  // namespace annex::pg::ivf
+
+extern "C" IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+                                                IndexBulkDeleteCallback callback, void* callback_state) noexcept {
+    using namespace annex::pg::ivf;
+    if (stats == nullptr) stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
+    MetaPage meta;
+    ReadMeta(info->index, &meta);
+    Vacuum vacuum{info,    info->index, meta,   RowLayout(meta.padded), stats, callback, callback_state,
+                  nullptr, {},          nullptr};
+    RunVacuum(&vacuum);
+    return stats;
+}
+
+extern "C" IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) noexcept {
+    // Without bulk delete nothing has changed that statistics or the free space map would not know.
+    if (info->analyze_only || stats == nullptr) return stats;
+    stats->num_pages = RelationGetNumberOfBlocks(info->index);
+    IndexFreeSpaceMapVacuum(info->index);
+    return stats;
+}

@@ -1,0 +1,257 @@
+// Sequential writing of a new index.
+#include "pg/ivf/writer.h"
+
+namespace annex::pg::ivf {
+
+Buffer AppendPage(const Writer& writer) {
+    CHECK_FOR_INTERRUPTS();
+    Buffer buffer = ReadBufferExtended(writer.index, writer.fork, P_NEW, RBM_NORMAL, nullptr);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return buffer;
+}
+
+Buffer ReopenPage(const Writer& writer, BlockNumber block) {
+    Buffer buffer = ReadBufferExtended(writer.index, writer.fork, block, RBM_NORMAL, nullptr);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return buffer;
+}
+
+void ReleaseNewPage(Buffer buffer) {
+    MarkBufferDirty(buffer);
+    UnlockReleaseBuffer(buffer);
+}
+
+BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions) {
+    BlockNumber first = InvalidBlockNumber;
+    Buffer previous = InvalidBuffer;
+    for (uint32 done = 0; done < dimensions;) {
+        Buffer buffer = AppendPage(writer);
+        Page page = BufferGetPage(buffer);
+        MeanPage::Init(page);
+        MeanPage mean_page{page, reinterpret_cast<MeanPageHeader*>(PageGetContents(page))};
+        const uint32 count = dimensions - done < kMeanPerPage ? dimensions - done : kMeanPerPage;
+        memcpy(mean_page.values(), mean + done, count * sizeof(float));
+        mean_page.header->count = count;
+        mean_page.SetLower();
+        done += count;
+        if (BufferIsValid(previous)) {
+            OpaqueOf(BufferGetPage(previous))->next = BufferGetBlockNumber(buffer);
+            ReleaseNewPage(previous);
+        } else {
+            first = BufferGetBlockNumber(buffer);
+        }
+        previous = buffer;
+    }
+    ReleaseNewPage(previous);
+    return first;
+}
+
+BlockNumber ReserveDescriptors(const Writer& writer, uint32 lists, uint32* pages) {
+    *pages = (lists + kDescriptorsPerPage - 1) / kDescriptorsPerPage;
+    BlockNumber first = InvalidBlockNumber;
+    for (uint32 i = 0; i < *pages; i++) {
+        Buffer buffer = AppendPage(writer);
+        if (i == 0) first = BufferGetBlockNumber(buffer);
+        DescriptorPage::Init(BufferGetPage(buffer));
+        ReleaseNewPage(buffer);
+    }
+    return first;
+}
+
+void WriteDescriptors(const Writer& writer, BlockNumber first, const ListDescriptor* descriptors, uint32 lists) {
+    for (uint32 done = 0; done < lists; done += kDescriptorsPerPage) {
+        Buffer buffer = ReopenPage(writer, first + done / kDescriptorsPerPage);
+        Page page = BufferGetPage(buffer);
+        DescriptorPage to{page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(page))};
+        to.header->count = static_cast<uint16>(lists - done < kDescriptorsPerPage ? lists - done : kDescriptorsPerPage);
+        memcpy(to.descriptors(), descriptors + done, to.header->count * sizeof(ListDescriptor));
+        to.SetLower();
+        ReleaseNewPage(buffer);
+    }
+}
+
+// ---- Rows ----
+
+Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
+    RowPage page{};
+    if (BufferIsValid(buffer)) {
+        Page bytes = BufferGetPage(buffer);
+        page = {bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+        if (page.header->used == layout.rows_per_page) Finish();
+    }
+    if (!BufferIsValid(buffer)) {
+        buffer = AppendPage(writer);
+        if (BufferGetBlockNumber(buffer) > layout.MaxBlock())
+            ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                            errmsg("index \"%s\" cannot have more than %u blocks",
+                                   RelationGetRelationName(writer.index), layout.MaxBlock())));
+        Page bytes = BufferGetPage(buffer);
+        RowPage::Init(bytes, owner);
+        page = {bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+    }
+
+    const uint16 slot = page.header->used++;
+    page.header->live++;
+    RowHeader* row = page.row(layout, slot);
+    row->heap_tid = heap_tid;
+    row->unused = 0;
+    row->factors = factors;
+    memcpy(page.codes(layout, slot), codes, layout.head_codes);
+    page.SetLower(layout);
+    if (layout.TwoPages(writer.padded)) {
+        Buffer tail = AppendPage(writer);
+        InitPage(BufferGetPage(tail), PageKind::kRowTail);
+        memcpy(PageGetContents(BufferGetPage(tail)), codes + layout.head_codes, writer.padded - layout.head_codes);
+        OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
+        OpaqueOf(page.page)->next = BufferGetBlockNumber(tail);
+        ReleaseNewPage(tail);
+    }
+    return layout.At(BufferGetBlockNumber(buffer), slot);
+}
+
+void RowWriter::Finish() {
+    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    buffer = InvalidBuffer;
+}
+
+// ---- Lists ----
+
+ListWriter::ListWriter(const Writer& to)
+    : writer(to),
+      id{},
+      descriptor(nullptr),
+      entries(static_cast<uint8*>(palloc(kBlockSize * EntryBytes(to.padded)))),
+      block(static_cast<uint8*>(palloc(BlockBytes(to.padded)))) {}
+
+void ListWriter::Begin(ListId list, ListDescriptor* into) {
+    id = list;
+    descriptor = into;
+    descriptor->first = descriptor->last = descriptor->insert = InvalidBlockNumber;
+    staged = 0;
+}
+
+void ListWriter::Add(const uint8* entry) {
+    memcpy(entries + staged * EntryBytes(writer.padded), entry, EntryBytes(writer.padded));
+    descriptor->entries++;
+    if (++staged == kBlockSize) FlushBlock();
+}
+
+void ListWriter::NextPage() {
+    Buffer next = AppendPage(writer);
+    const BlockNumber block_number = BufferGetBlockNumber(next);
+    ListPage::Init(BufferGetPage(next), id, *descriptor);
+    if (BufferIsValid(buffer)) {
+        Page page = BufferGetPage(buffer);
+        const ListPage full{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+        reinterpret_cast<ListPageHeader*>(PageGetContents(BufferGetPage(next)))->start_row = full.EndRow(writer.padded);
+        OpaqueOf(page)->next = block_number;
+        ReleaseNewPage(buffer);
+    } else {
+        descriptor->first = block_number;
+    }
+    descriptor->last = descriptor->insert = block_number;
+    descriptor->pages++;
+    descriptor->contiguous++;
+    buffer = next;
+}
+
+// Appends rows of 32 bytes; `whole`: all of them on one page.
+void ListWriter::PutRows(const uint8* rows, uint32 count, bool whole) {
+    while (count > 0) {
+        if (!BufferIsValid(buffer)) NextPage();
+        Page page = BufferGetPage(buffer);
+        ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+        const uint32 room = kListAreaRows - to.header->rows;
+        if (room == 0 || (whole && room < count)) {
+            NextPage();
+            continue;
+        }
+        const uint32 taken = count < room ? count : room;
+        memcpy(to.area() + to.header->rows * kRowBytes, rows, taken * kRowBytes);
+        to.header->rows = static_cast<uint16>(to.header->rows + taken);
+        to.SetLower(writer.padded);
+        rows += taken * kRowBytes;
+        count -= taken;
+    }
+}
+
+// Blocks are cut at the end of a page only where whole blocks would waste much of it: what is cut can never move again.
+static bool CutsBlocks(uint32 padded) {
+    const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
+    return kListAreaRows % block_rows * 100 > kListAreaRows * 15U || block_rows > kListAreaRows;
+}
+
+void ListWriter::FlushBlock() {
+    BlockTrailer trailer;
+    PackBlock(entries, staged, writer.padded, block, &trailer);
+    const uint32 block_rows = static_cast<uint32>(CodeRows(writer.padded) + kTrailerRows);
+    if (CutsBlocks(writer.padded) || !BufferIsValid(buffer)) {
+        PutRows(block, block_rows - kTrailerRows, false);
+    } else {
+        Page page = BufferGetPage(buffer);
+        const ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+        if (to.header->rows + block_rows > kListAreaRows) NextPage();
+        PutRows(block, block_rows - kTrailerRows, false);
+    }
+    PutRows(reinterpret_cast<const uint8*>(&trailer), kTrailerRows, true);
+    Page page = BufferGetPage(buffer);
+    reinterpret_cast<ListPageHeader*>(PageGetContents(page))->live += staged;
+    staged = 0;
+}
+
+// What is left becomes a padded block, or stays entries where a block would need another page and they do not.
+void ListWriter::Finish() {
+    if (staged > 0) {
+        bool as_entries = false;
+        if (BufferIsValid(buffer)) {
+            Page page = BufferGetPage(buffer);
+            ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+            const Size room = kListAreaBytes - to.header->rows * kRowBytes;
+            as_entries = to.EndRow(writer.padded) == 0 && room < BlockBytes(writer.padded) &&
+                         room >= staged * EntryBytes(writer.padded);
+            if (as_entries) {
+                memcpy(to.entry(0, writer.padded), entries, staged * EntryBytes(writer.padded));
+                to.header->entries = static_cast<uint16>(staged);
+                to.header->live += staged;
+                to.SetLower(writer.padded);
+                staged = 0;
+            }
+        }
+        if (!as_entries) FlushBlock();
+    }
+    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    buffer = InvalidBuffer;
+}
+
+// ---- Side chains ----
+
+void SideWriter::Add(HeapTid tid) {
+    SidePage to{};
+    if (BufferIsValid(buffer)) {
+        Page page = BufferGetPage(buffer);
+        to = {page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+    }
+    if (!BufferIsValid(buffer) || to.header->count == kSideTidsPerPage) {
+        Buffer next = AppendPage(writer);
+        SidePage::Init(BufferGetPage(next), chain);
+        ends->last = ends->insert = BufferGetBlockNumber(next);
+        if (BufferIsValid(buffer)) {
+            OpaqueOf(to.page)->next = ends->last;
+            ReleaseNewPage(buffer);
+        } else {
+            ends->first = ends->last;
+        }
+        buffer = next;
+        Page page = BufferGetPage(buffer);
+        to = {page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+    }
+    to.tids()[to.header->count++] = tid;
+    to.SetLower();
+}
+
+void SideWriter::Finish() {
+    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    buffer = InvalidBuffer;
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,77 @@
+// Writes the pages of a new index from front to back, through shared buffers and without WAL: the caller logs them all
+// at the end.
+#pragma once
+
+#include "pg/ivf/page.h"
+
+namespace annex::pg::ivf {
+
+struct Writer {
+    Relation index;
+    ForkNumber fork;
+    uint32 padded;
+};
+
+// A new page at the end of the fork, zeroed, exclusively locked. ReleaseNewPage marks it dirty and lets go.
+[[nodiscard]] Buffer AppendPage(const Writer& writer);
+void ReleaseNewPage(Buffer buffer);
+
+// The page of a block written before, exclusively locked.
+[[nodiscard]] Buffer ReopenPage(const Writer& writer, BlockNumber block);
+
+// Chain of floats; returns its first block.
+BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions);
+
+// Descriptor pages for `lists` lists, all unused yet; returns the first block of the contiguous run.
+BlockNumber ReserveDescriptors(const Writer& writer, uint32 lists, uint32* pages);
+[[nodiscard]] inline ListId DescriptorId(BlockNumber first, uint32 list) {
+    return {first + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
+}
+// descriptors[lists] into the reserved pages.
+void WriteDescriptors(const Writer& writer, BlockNumber first, const ListDescriptor* descriptors, uint32 lists);
+
+// Rows, packed one page after the other.
+struct RowWriter {
+    Writer writer;
+    RowLayout layout;
+    RowOwner owner;
+    Buffer buffer = InvalidBuffer;
+
+    RowWriter(const Writer& to, RowOwner of) : writer(to), layout(to.padded), owner(of) {}
+    Place Add(HeapTid heap_tid, RowFactors factors, const uint8* codes);
+    void Finish();
+};
+
+// A list, packed into blocks that are cut where a page ends.
+struct ListWriter {
+    Writer writer;
+    ListId id;
+    ListDescriptor* descriptor;
+    Buffer buffer = InvalidBuffer;
+    uint32 staged = 0;
+    uint8* entries;  // up to 32, waiting to be packed
+    uint8* block;    // a packed block
+
+    explicit ListWriter(const Writer& to);
+    void Begin(ListId list, ListDescriptor* into);
+    void Add(const uint8* entry);
+    void Finish();
+
+  private:
+    void NextPage();
+    void FlushBlock();
+    void PutRows(const uint8* rows, uint32 count, bool whole);
+};
+
+// A side chain; tids arrive one by one.
+struct SideWriter {
+    Writer writer;
+    SideChain chain;
+    ChainEnds* ends;
+    Buffer buffer = InvalidBuffer;
+
+    void Add(HeapTid tid);
+    void Finish();
+};
+
+}  // namespace annex::pg::ivf
