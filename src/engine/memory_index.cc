@@ -16,6 +16,8 @@ namespace {
 // A list of this many bytes of entries is what RecommendedLists is asked to fill.
 constexpr size_t kListBytes = 8192;
 constexpr size_t kMostLists = 16384;
+// Survivors lie at random places; a row is fetched while this many before it are refined.
+constexpr size_t kPrefetchAhead = 4;
 
 // Numbers of rows and lists take the place of heap TIDs and descriptors.
 HeapTid TidOf(uint32_t number) noexcept {
@@ -200,6 +202,12 @@ MemoryIndex::Row MemoryIndex::row(Place place) const noexcept {
     return row;
 }
 
+void MemoryIndex::Prefetch(Place place) const noexcept {
+    const size_t row_bytes = sizeof(RowFactors) + space_.padded();
+    const uint8_t* bytes = &rows_[place * row_bytes];
+    for (size_t line = 0; line < row_bytes; line += 64) __builtin_prefetch(bytes + line);
+}
+
 // ---- Search ----
 
 std::span<const Neighbour> MemorySearcher::Search(const float* query, const MemorySearchOptions& options) {
@@ -252,7 +260,10 @@ void MemorySearcher::ProbeList(const RankedList& list) {
     const size_t count = index_.list_rows_[number + 1] - first;
     search_.BeginList(list);
     search_.FeedRows(index_.blocks_.data() + first * kRowBytes, count, 0);
-    for (const Survivor& survivor : search_.EndList()) {
+    const std::span<const Survivor> survivors = search_.EndList();
+    for (size_t i = 0; i < survivors.size(); ++i) {
+        if (i + kPrefetchAhead < survivors.size()) index_.Prefetch(survivors[i + kPrefetchAhead].place);
+        const Survivor& survivor = survivors[i];
         if (!search_.Wants(survivor)) continue;
         const MemoryIndex::Row row = index_.row(survivor.place);
         search_.Refine(survivor, row.codes, row.factors);

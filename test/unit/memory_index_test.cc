@@ -134,7 +134,7 @@ TEST_P(MemoryIndexTest, FindsEveryRowWhenAskedForAll) {
     }
 }
 
-// Lists that are narrow and far apart: the rounding of the query's table is what could lose rows here.
+// Lists that are narrower than the rounding of table and rows, which then decides nothing.
 TEST_P(MemoryIndexTest, FindsNeighboursInNarrowClusters) {
     const Metric metric = GetParam();
     const Data data = ClusteredData(4000, 64, 40, 0.003, 1, 7);
