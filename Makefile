@@ -28,8 +28,8 @@ override COMPILER = $(CXX) $(CXXFLAGS)
 
 # ---------------------------------------------------------------------------------------------- tests by installcheck
 
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+REGRESS := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 REGRESS_OPTS = --inputdir=. --load-extension=annex
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=annex
 
