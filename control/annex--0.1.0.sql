@@ -355,3 +355,45 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 (vector, vector) ivf_vector_cosine_info(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'order by cosine distance';
+
+-- ---------------------------------------------------------------------------------------------- functions on indexes
+
+-- They check the caller's rights on the table themselves.
+CREATE FUNCTION annex_verify(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
+	AS 'MODULE_PATHNAME', 'annex_verify' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION annex_verify(regclass, boolean) IS 'checks every page of an ivf index, and on demand that it holds every row of its table';
+
+CREATE FUNCTION annex_index_info(
+	index regclass,
+	OUT access_method text,
+	OUT metric text,
+	OUT dimensions integer,
+	OUT padded_dimensions integer,
+	OUT lists integer,
+	OUT spill boolean,
+	OUT height integer,
+	OUT build_rows double precision,
+	OUT rows bigint,
+	OUT first_rows bigint,
+	OUT nan_rows bigint,
+	OUT null_rows bigint,
+	OUT entries bigint,
+	OUT stale_entries bigint,
+	OUT dead_entries bigint,
+	OUT free_row_slots bigint,
+	OUT list_size_min bigint,
+	OUT list_size_avg double precision,
+	OUT list_size_max bigint,
+	OUT imbalance double precision,
+	OUT meta_pages bigint,
+	OUT mean_pages bigint,
+	OUT descriptor_pages bigint,
+	OUT list_pages bigint,
+	OUT row_pages bigint,
+	OUT side_pages bigint,
+	OUT other_pages bigint,
+	OUT bytes bigint,
+	OUT bytes_per_row double precision
+) RETURNS record
+	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an ivf index consists of';
