@@ -29,9 +29,9 @@ CREATE TEMP TABLE found AS SELECT * FROM answers;
 SELECT count(*) / 1200.0 AS recall FROM exact NATURAL JOIN found \gset
 SELECT min(pg_temp.milliseconds('SELECT count(*) FROM answers')) / 120 AS index_ms FROM generate_series(1, 5) \gset
 
-SELECT format(E'recall@10 of the index, no setting touched  %s (of the 10 nearest of 120 questions)\n'
-              E'a question by the index                     %s ms\n'
-              E'a question by a sequential scan             %s ms\n'
-              E'the index is faster by a factor of          %s',
-              round(:recall, 3), round(:index_ms::numeric, 2), round(:scan_ms::numeric, 1),
-              round((:scan_ms / :index_ms)::numeric));
+SELECT to_char(:recall, '0.999') AS recall, to_char(:index_ms, '9990.99') AS index_ms,
+    to_char(:scan_ms, '9990.99') AS scan_ms, to_char(:scan_ms / :index_ms, '9990') AS factor \gset
+\echo 'recall@10 of the index, no setting touched:   ' :recall ' of the exact answers to 120 questions'
+\echo 'a question by the index:                   ' :index_ms 'ms'
+\echo 'a question by a sequential scan:           ' :scan_ms 'ms'
+\echo 'the index is faster by a factor of:        ' :factor
