@@ -395,5 +395,5 @@ CREATE FUNCTION annex_index_info(
 	OUT bytes bigint,
 	OUT bytes_per_row double precision
 ) RETURNS record
-	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an ivf index consists of';
