@@ -12,6 +12,9 @@
 #else
 #define HWY_DISABLED_TARGETS (~(HWY_SSE4 | HWY_AVX2 | HWY_AVX3 | HWY_SCALAR | HWY_EMU128))
 #endif
+// Not used here, so not asked of a CPU.
+#define HWY_DISABLE_PCLMUL_AES
+#define HWY_DISABLE_F16C
 #include "hwy/detect_targets.h"
 #ifndef HWY_NEON_WITHOUT_AES  // newer than 1.0.3
 #define HWY_NEON_WITHOUT_AES 0
@@ -28,10 +31,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace annex::internal {
 namespace HWY_NAMESPACE {
-
+// Structs below spell their constructors out: those that the compiler generates lack this level's instructions.
 namespace {
-
-// Constructors are spelled out below, since the compiler would generate its own without this level's instructions.
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -481,11 +482,9 @@ namespace annex::internal {
 namespace {
 
 // Each asks for all that Highway lets the compiler use at that level. The operating system's support for the wide
-// registers is part of the answer. (F16C came before AVX2 in every line of CPUs, and clang does not know its name
-// here.)
+// registers is part of the answer.
 bool CpuHasSse4() {
-    return __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul") &&
-           __builtin_cpu_supports("aes");
+    return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2");
 }
 
 bool CpuHasAvx2() {
@@ -501,11 +500,18 @@ bool CpuHasAvx512() {
 
 }  // namespace
 
+// Flags that raise the compiler's baseline leave out the levels below it.
 size_t VectorLevels(const Kernels* tables[kMaxVectorLevels]) noexcept {
     size_t count = 0;
+#if HWY_TARGETS & HWY_SSE4
     if (CpuHasSse4()) tables[count++] = &N_SSE4::kKernels;
+#endif
+#if HWY_TARGETS & HWY_AVX2
     if (CpuHasAvx2()) tables[count++] = &N_AVX2::kKernels;
+#endif
+#if HWY_TARGETS & HWY_AVX3
     if (CpuHasAvx512()) tables[count++] = &N_AVX3::kKernels;
+#endif
     return count;
 }
 
