@@ -169,8 +169,8 @@ TEST(SketchTest, BlocksHoldEntriesTransposed) {
 TEST(SketchTest, DeadSlotsNeverSurvive) {
     Random random(4);
     const std::vector<float> centroid(64, 0.0F);
-    std::vector<std::vector<float>> ys;
-    for (int i = 0; i < 20; ++i) ys.push_back(GaussianVector(&random, 64));
+    std::vector<std::vector<float>> ys(20);
+    for (std::vector<float>& y : ys) y = GaussianVector(&random, 64);
     Block block = MakeBlock(ys, centroid, false);
     KillSlot(&block.trailer, 7);
     EXPECT_FALSE(block.trailer.heap_tid[7].valid());
