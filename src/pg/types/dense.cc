@@ -1,6 +1,7 @@
 // The checks, the text parser and the array casts of the dense types.
 #include "pg/types/dense.h"
 
+#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -32,12 +33,21 @@ void CheckSameDimensions(const DenseType& type, int a, int b) {
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different %s dimensions %d and %d", type.name, a, b)));
 }
 
+bool AllFinite(const float* x, int dimensions) {
+    // Without a branch and on integers, so that it vectorises: NaN and infinity are the values of the highest exponent.
+    constexpr uint32 kExponent = 0x7f800000;
+    uint32 special = 0;
+    for (int i = 0; i < dimensions; i++) special |= (std::bit_cast<uint32>(x[i]) & kExponent) == kExponent ? 1U : 0U;
+    return special == 0;
+}
+
 void CheckElements(const DenseType& type, const float* x, int dimensions) {
+    if (likely(AllFinite(x, dimensions))) return;
     for (int i = 0; i < dimensions; i++) {
-        if (likely(std::isfinite(x[i]))) continue;
         if (std::isnan(x[i]))
             ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("NaN not allowed in %s", type.name)));
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("infinite value not allowed in %s", type.name)));
+        if (std::isinf(x[i]))
+            ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("infinite value not allowed in %s", type.name)));
     }
 }
 

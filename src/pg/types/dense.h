@@ -25,6 +25,8 @@ void CheckDimensions(const DenseType& type, int dimensions);
 void CheckExpectedDimensions(int32 typmod, int dimensions);
 // For operators: both sides alike.
 void CheckSameDimensions(const DenseType& type, int a, int b);
+// Whether no element is NaN or infinite.
+[[nodiscard]] bool AllFinite(const float* x, int dimensions);
 // Refuses NaN and infinity, naming the first of them.
 void CheckElements(const DenseType& type, const float* x, int dimensions);
 

@@ -2,6 +2,7 @@
 //
 // Text: "[1,2,3]", each number the shortest that reads back as the same float. Binary, all big-endian: int16
 // dimensions, int16 zero, float4 x[dimensions].
+#include <bit>
 #include <cstring>
 
 #include "pg/function.h"
@@ -10,6 +11,7 @@
 extern "C" {
 #include "common/shortest_dec.h"
 #include "libpq/pqformat.h"
+#include "port/pg_bswap.h"
 }
 
 using namespace annex::pg;
@@ -55,19 +57,33 @@ ANNEX_FUNCTION(annex_vector_recv) {
     if (unused != 0)
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected unused to be 0, not %d", unused)));
 
+    const size_t size = sizeof(float) * static_cast<size_t>(dimensions);
+    const char* bytes = pq_getmsgbytes(message, static_cast<int>(size));
     Vector* result = NewVector(dimensions);
-    for (int i = 0; i < dimensions; i++) result->x[i] = pq_getmsgfloat4(message);
+    for (int i = 0; i < dimensions; i++) {
+        uint32 bits;
+        memcpy(&bits, bytes + sizeof(bits) * static_cast<size_t>(i), sizeof(bits));
+        result->x[i] = std::bit_cast<float>(pg_ntoh32(bits));
+    }
     CheckElements(kVectorType, result->x, dimensions);
     PG_RETURN_POINTER(result);
 }
 
 ANNEX_FUNCTION(annex_vector_send) {
     const Vector* vector = DatumGetVector(PG_GETARG_DATUM(0));
+    const size_t size = sizeof(float) * static_cast<size_t>(vector->dim);
     StringInfoData message;
     pq_begintypsend(&message);
-    enlargeStringInfo(&message, static_cast<int>(VectorSize(vector->dim)));
     pq_sendint16(&message, static_cast<uint16>(vector->dim));
     pq_sendint16(&message, static_cast<uint16>(vector->unused));
-    for (int i = 0; i < vector->dim; i++) pq_sendfloat4(&message, vector->x[i]);
+
+    // All numbers at once: a call for each would take longer than the rest.
+    enlargeStringInfo(&message, static_cast<int>(size));
+    char* bytes = message.data + message.len;
+    for (int i = 0; i < vector->dim; i++) {
+        const uint32 bits = pg_hton32(std::bit_cast<uint32>(vector->x[i]));
+        memcpy(bytes + sizeof(bits) * static_cast<size_t>(i), &bits, sizeof(bits));
+    }
+    message.len += static_cast<int>(size);
     PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }

@@ -2,7 +2,6 @@
 //
 // The loops have no branch, so that the compiler may vectorise them; what went out of range is looked for afterwards.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "pg/function.h"
@@ -18,10 +17,9 @@ using namespace annex::pg;
 
 namespace {
 
-void CheckOverflow(const float* x, int n) {
-    bool overflow = false;
-    for (int i = 0; i < n; i++) overflow |= std::isinf(x[i]);
-    if (unlikely(overflow)) float_overflow_error();
+// Of finite operands, what is not finite has overflowed.
+void CheckOverflow(const Vector* result) {
+    if (unlikely(!AllFinite(result->x, result->dim))) float_overflow_error();
 }
 
 // result[i] = operation(a[i], b[i]) of the function's two arguments.
@@ -30,7 +28,7 @@ Vector* ElementWise(const Vector* a, const Vector* b, Operation operation) {
     CheckSameDimensions(kVectorType, a->dim, b->dim);
     Vector* result = NewVector(a->dim);
     for (int i = 0; i < a->dim; i++) result->x[i] = operation(a->x[i], b->x[i]);
-    CheckOverflow(result->x, a->dim);
+    CheckOverflow(result);
     return result;
 }
 
@@ -55,9 +53,9 @@ ANNEX_FUNCTION(annex_vector_mul) {
     const Vector* b = DatumGetVector(PG_GETARG_DATUM(1));
     const Vector* product = ElementWise(a, b, [](float x, float y) { return x * y; });
 
-    bool underflow = false;
-    for (int i = 0; i < a->dim; i++) underflow |= product->x[i] == 0 && a->x[i] != 0 && b->x[i] != 0;
-    if (underflow) float_underflow_error();
+    uint32 underflow = 0;
+    for (int i = 0; i < a->dim; i++) underflow |= (product->x[i] == 0) & (a->x[i] != 0) & (b->x[i] != 0) ? 1U : 0U;
+    if (unlikely(underflow != 0)) float_underflow_error();
     PG_RETURN_POINTER(product);
 }
 
@@ -96,7 +94,7 @@ ANNEX_FUNCTION(annex_l2_normalize) {
     const double norm = Norm(vector->x, vector->dim);
     if (norm > 0) {
         for (int i = 0; i < vector->dim; i++) result->x[i] = static_cast<float>(vector->x[i] / norm);
-        CheckOverflow(result->x, vector->dim);
+        CheckOverflow(result);
     }
     PG_RETURN_POINTER(result);
 }
