@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/clustering/inner_loops.h"
 #include "engine/clustering/threads.h"
 
 namespace annex {
@@ -44,7 +45,7 @@ void PackedPoints::Pack(const float* points, int threads) noexcept {
 
 void PackedPoints::HalfDistances(const float* rows, size_t row_stride, size_t row_count, size_t first, size_t n,
                                  float* out, size_t out_stride) const noexcept {
-    const internal::PanelProduct product = internal::ActivePanelProduct();
+    const auto product = internal::ActiveInnerLoops().product;
     for (size_t j = 0; j < n; j += kPanel) {
         const float* panel = panels_.get() + (first + j) * padded_;
         const float* starts = half_norms_.get() + first + j;

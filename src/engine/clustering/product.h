@@ -46,7 +46,8 @@ class PackedPoints {
 
     // out[i * out_stride + j] = ||p||^2 / 2 - <row i, p> for the points p = first + j, j < n; row i starts at rows + i
     // * row_stride. `first` is a multiple of kPanel, and out's rows have room for n rounded up to whole panels. An
-    // element depends on its row and its point alone. Infinite or NaN where squares overflow.
+    // element depends on its row and its point alone. Infinite or NaN where squares overflow, and for what
+    // fills up the last panel.
     void HalfDistances(const float* rows, size_t row_stride, size_t row_count, size_t first, size_t n, float* out,
                        size_t out_stride) const noexcept;
 
@@ -65,17 +66,5 @@ class PackedPoints {
 
 // ||x||^2 / 2.
 [[nodiscard]] float HalfSquaredNorm(const float* x, size_t n) noexcept;
-
-namespace internal {
-
-// Products of rows with one panel, over `depth` dimensions: out[i * out_stride + j] = start - sum_d rows[i][d] *
-// panel[d * kPanel + j], where start is starts[j], or out itself if starts is null. No alignment is needed.
-using PanelProduct = void (*)(const float* rows, size_t row_stride, size_t row_count, const float* panel, size_t depth,
-                              const float* starts, float* out, size_t out_stride);
-
-// The product of the level that annex/kernels.h has in use.
-[[nodiscard]] PanelProduct ActivePanelProduct() noexcept;
-
-}  // namespace internal
 
 }  // namespace annex

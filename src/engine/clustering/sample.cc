@@ -1,10 +1,9 @@
 // Rows in 8 bits a coordinate. Training needs no more: the error is some 0.4 % of a row's largest coordinate.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "annex/clustering.h"
+#include "engine/clustering/inner_loops.h"
 
 namespace annex {
 
@@ -24,21 +23,8 @@ void Sample::Add(const float* row) {
 }
 
 void Sample::Replace(size_t i, const float* row) noexcept {
-    float largest = 0;
-    for (size_t d = 0; d < padded_; d++) largest = std::max(largest, std::fabs(row[d]));
     int8_t* chunk = chunks_[i / kChunkRows].get();
-    int8_t* codes = chunk + i % kChunkRows * padded_;
-    float scale = largest / 127;
-    if (scale >= std::numeric_limits<float>::min()) {
-        const float inverse = 1 / scale;
-        for (size_t d = 0; d < padded_; d++) {
-            const float code = row[d] * inverse;
-            codes[d] = static_cast<int8_t>(static_cast<int>(code + (code < 0 ? -0.5F : 0.5F)));
-        }
-    } else {
-        scale = 0;  // its inverse would overflow
-        std::memset(codes, 0, padded_);
-    }
+    const float scale = internal::ActiveInnerLoops().encode(row, padded_, chunk + i % kChunkRows * padded_);
     std::memcpy(chunk + ChunkRows(i) * padded_ + i % kChunkRows * sizeof(float), &scale, sizeof(float));
 }
 
@@ -50,9 +36,7 @@ float Sample::scale(size_t i) const noexcept {
 }
 
 void Sample::Decode(size_t i, float* out) const noexcept {
-    const int8_t* row = codes(i);
-    const float factor = scale(i);
-    for (size_t d = 0; d < padded_; d++) out[d] = factor * static_cast<float>(row[d]);
+    internal::ActiveInnerLoops().decode(codes(i), scale(i), padded_, out);
 }
 
 }  // namespace annex
