@@ -19,6 +19,8 @@ class RowPlacer {
     // Centroids whose rows are to be considered, after the ranking.
     [[nodiscard]] std::span<const Survivor> NextCentroids() { return search_.NextCentroids(kConsidered); }
     void Consider(const Survivor& centroid, const int8_t* codes, float scale);
+    // Ranking and considering from a table in memory.
+    void ConsiderTable(const CentroidTable& table);
     // Chooses the lists and encodes; heap_tid goes into the entries, whose places are the caller's to fill in.
     void Place(HeapTid heap_tid, bool spill);
 

@@ -18,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "annex/centroid_table.h"
 #include "annex/place_set.h"
 #include "annex/refinement.h"
 #include "annex/sketch.h"
@@ -77,6 +78,11 @@ class ListSearch {
     [[nodiscard]] std::span<const Survivor> NextCentroids(size_t count);
     void Rank(const Survivor& centroid, const int8_t* codes, float scale, float rho);
     void SortRanked();
+    // All of the above from a table in memory, so that at least `wanted` lists are ranked.
+    void RankTable(const CentroidTable& table, size_t wanted);
+    // Centroids that are to be ranked exactly when `wanted` lists are to be probed: ranking more finds nothing
+    // measurable.
+    [[nodiscard]] static size_t RankedFor(size_t wanted) noexcept { return 2 * wanted + 16; }
     // Ranked so far; the first `probed` of them keep their places.
     [[nodiscard]] std::span<const RankedList> ranked() const noexcept { return ranked_; }
     [[nodiscard]] size_t centroids() const noexcept { return centroids_.size(); }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "annex/centroid_table.h"
 #include "annex/error.h"
 
 namespace annex {
@@ -168,10 +169,7 @@ float ListBuilder::Rho(size_t list) const noexcept {
 
 void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const {
     const std::vector<float> origin(padded_);
-    SketchTrailer trailer{EncodeSketch(centroid(list), origin.data(), padded_, metric_ == Metric::kInnerProduct, entry),
-                          target, place};
-    trailer.factors.f_error = FloatToBf16Nearest(Rho(list));
-    std::memcpy(entry + CodeBytes(padded_), &trailer, sizeof trailer);
+    EncodeCentroid(centroid(list), origin.data(), Rho(list), target, place, padded_, entry);
 }
 
 size_t ListBuilder::TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept {

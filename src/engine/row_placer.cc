@@ -27,6 +27,14 @@ void RowPlacer::Consider(const Survivor& centroid, const int8_t* codes, float sc
         {ActiveKernels().l2_squared(search_.y(), &centroids_[row * padded], padded), centroid.heap_tid, row});
 }
 
+void RowPlacer::ConsiderTable(const CentroidTable& table) {
+    search_.BeginRanking();
+    search_.FeedRows(table.rows(), table.row_count(), 0);
+    search_.EndRanking();
+    for (const Survivor& centroid : NextCentroids())
+        Consider(centroid, table.codes(centroid.place), table.scale(centroid.place));
+}
+
 void RowPlacer::Encode(const Near& list, HeapTid heap_tid, uint8_t* entry) {
     const size_t padded = space_->padded();
     const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,

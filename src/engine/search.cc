@@ -120,7 +120,9 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
         for (size_t i = 0; i < space_->padded(); i++) codes_squared += codes[i] * codes[i];
         const double centroid_squared =
             static_cast<double>(codes_squared) * static_cast<double>(scale) * static_cast<double>(scale);
-        const double along = centroid_squared > 0 ? product / centroid_squared : 0;
+        // Any multiple of the centroid may be taken off the query; one that overflows is of no use.
+        double along = centroid_squared > 0 ? product / centroid_squared : 0;
+        if (!(std::fabs(along) < 1e30)) along = 0;
         list.base = static_cast<float>(-product);
         list.add_scale = static_cast<float>(along);
         list.reach = static_cast<float>(std::sqrt(std::max(0.0, norm_squared - along * product)));
@@ -137,6 +139,18 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
 void ListSearch::SortRanked() {
     std::sort(ranked_.begin() + static_cast<ptrdiff_t>(probed_), ranked_.end(),
               [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
+}
+
+void ListSearch::RankTable(const CentroidTable& table, size_t wanted) {
+    if (ranked_.size() >= wanted) return;
+    if (centroids_.empty()) {
+        BeginRanking();
+        FeedRows(table.rows(), table.row_count(), 0);
+        EndRanking();
+    }
+    for (const Survivor& centroid : NextCentroids(RankedFor(wanted) - ranked_.size()))
+        Rank(centroid, table.codes(centroid.place), table.scale(centroid.place), table.rho(centroid.place));
+    SortRanked();
 }
 
 // ---- A round ----
@@ -170,10 +184,7 @@ void ListSearch::BeginRound(size_t k) {
     counters_.rounds++;
 }
 
-// The look-up table's rounding is an error of its own, of sigma in <s, q>: uniform in each of the P/4 sums. A row's
-// factor for <s, q> is k or 2 k, its error factor about 1.5 ||r|| / sqrt(P) or half of it, and k about ||r|| / (0.8
-// sqrt(P)), so that in units of the error factor the table adds 1.67 sigma to the reach. It counts where a list is much
-// nearer than the query is long.
+// The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
 void ListSearch::BeginList(const RankedList& list) {
     const double sigma =
         static_cast<double>(sketch_query_.sum_scale()) * std::sqrt(static_cast<double>(space_->padded()) / 48);

@@ -73,3 +73,14 @@ extern "C" {
 #else
 #define ANNEX_AM_SINCE_17(routine) static_cast<void>(0)
 #endif
+
+// The file of a relation, which changes when the relation is rewritten.
+#if PG_VERSION_NUM >= 160000
+using RelationFileId = RelFileLocator;
+#define ANNEX_RELATION_FILE(relation) ((relation)->rd_locator)
+#define ANNEX_SAME_RELATION_FILE(a, b) RelFileLocatorEquals(a, b)
+#else
+using RelationFileId = RelFileNode;
+#define ANNEX_RELATION_FILE(relation) ((relation)->rd_node)
+#define ANNEX_SAME_RELATION_FILE(a, b) RelFileNodeEquals(a, b)
+#endif

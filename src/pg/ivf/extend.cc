@@ -32,7 +32,7 @@ static Buffer LockPage(Relation index, BlockNumber block) {
     return buffer;
 }
 
-void ExtendList(Relation index, const MetaPage& meta, ListId id) {
+BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
     Buffer descriptor_buffer = LockPage(index, id.block);
     const DescriptorPage seen = DescriptorPage::Open(index, id.block, BufferGetPage(descriptor_buffer));
     if (id.slot >= seen.header->count) ReportCorrupted(index, id.block, "a list has no descriptor");
@@ -47,7 +47,7 @@ void ExtendList(Relation index, const MetaPage& meta, ListId id) {
         if (last.HasRoom(meta.padded)) {
             UnlockReleaseBuffer(last_buffer);
             UnlockReleaseBuffer(descriptor_buffer);
-            return;
+            return before.last;
         }
     }
 
@@ -55,15 +55,11 @@ void ExtendList(Relation index, const MetaPage& meta, ListId id) {
     const BlockNumber new_block = BufferGetBlockNumber(new_buffer);
     GenericXLogState* state = GenericXLogStart(index);
     Page descriptor_page = GenericXLogRegisterBuffer(state, descriptor_buffer, 0);
-    auto* descriptor =
-        DescriptorPage{descriptor_page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(descriptor_page))}
-            .descriptors() +
-        id.slot;
+    auto* descriptor = DescriptorPage::At(descriptor_page).descriptors() + id.slot;
     uint16 start_row = 0;
     if (BufferIsValid(last_buffer)) {
         Page last_page = GenericXLogRegisterBuffer(state, last_buffer, 0);
-        start_row =
-            ListPage{last_page, reinterpret_cast<ListPageHeader*>(PageGetContents(last_page))}.EndRow(meta.padded);
+        start_row = ListPage::At(last_page).EndRow(meta.padded);
         OpaqueOf(last_page)->next = new_block;
     } else {
         descriptor->first = new_block;
@@ -73,11 +69,12 @@ void ExtendList(Relation index, const MetaPage& meta, ListId id) {
     descriptor->pages++;
     Page new_page = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
     ListPage::Init(new_page, id, before);
-    reinterpret_cast<ListPageHeader*>(PageGetContents(new_page))->start_row = start_row;
+    ListPage::At(new_page).header->start_row = start_row;
     GenericXLogFinish(state);
     UnlockReleaseBuffer(new_buffer);
     if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
     UnlockReleaseBuffer(descriptor_buffer);
+    return new_block;
 }
 
 BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
@@ -114,7 +111,7 @@ BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
     return head_block;
 }
 
-void ExtendSideChain(Relation index, SideChain chain) {
+BlockNumber ExtendSideChain(Relation index, SideChain chain) {
     Buffer meta_buffer = LockPage(index, 0);
     CheckPage(index, 0, BufferGetPage(meta_buffer), PageKind::kMeta);
     const ChainEnds before = MetaOf(BufferGetPage(meta_buffer))->side[static_cast<int>(chain)];
@@ -128,7 +125,7 @@ void ExtendSideChain(Relation index, SideChain chain) {
         if (last.header->count < kSideTidsPerPage) {
             UnlockReleaseBuffer(last_buffer);
             UnlockReleaseBuffer(meta_buffer);
-            return;
+            return before.last;
         }
     }
 
@@ -147,6 +144,7 @@ void ExtendSideChain(Relation index, SideChain chain) {
     UnlockReleaseBuffer(new_buffer);
     if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
     UnlockReleaseBuffer(meta_buffer);
+    return new_block;
 }
 
 }  // namespace annex::pg::ivf

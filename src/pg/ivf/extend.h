@@ -10,13 +10,14 @@ namespace annex::pg::ivf {
 [[nodiscard]] Size FreeSpaceForRow(const RowLayout& layout);
 [[nodiscard]] Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots);
 
-// An empty page at the list's end, unless someone else has just made room. The caller looks again in either case.
-void ExtendList(Relation index, const MetaPage& meta, ListId id);
+// An empty page at the list's end, or its last page if that has room (someone else has just made it, or the hint where
+// to look was wrong).
+[[nodiscard]] BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id);
 
 // An empty row page, with its second page where rows take two; noted on the meta page and in the free space map.
 [[nodiscard]] BlockNumber AddRowPage(Relation index, const MetaPage& meta);
 
-// An empty page at the chain's end, unless its last page has room.
-void ExtendSideChain(Relation index, SideChain chain);
+// The same for a side chain.
+[[nodiscard]] BlockNumber ExtendSideChain(Relation index, SideChain chain);
 
 }  // namespace annex::pg::ivf

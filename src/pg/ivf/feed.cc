@@ -9,9 +9,9 @@ const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFa
     const BlockNumber block = layout_.Block(place);
     if (block != block_ || !BufferIsValid(buffer_)) {
         Finish();
-        if (!size_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
+        if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
         CHECK_FOR_INTERRUPTS();
-        buffer_ = ReadBuffer(index_, block);
+        buffer_ = PinPage(file_->cached, index_, block);
         block_ = block;
         LockBuffer(buffer_, BUFFER_LOCK_SHARE);
     }
@@ -26,13 +26,13 @@ const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFa
     memcpy(scratch_, page.codes(layout_, slot), layout_.head_codes);
     const BlockNumber tail = NextOf(page.page);
     Finish();
-    if (tail == InvalidBlockNumber || !size_->Holds(tail)) ReportCorrupted(index_, block, "a row has no second part");
+    if (tail == InvalidBlockNumber || !file_->Holds(tail)) ReportCorrupted(index_, block, "a row has no second part");
     Buffer tail_buffer = ReadBuffer(index_, tail);
     LockBuffer(tail_buffer, BUFFER_LOCK_SHARE);
     CheckPage(index_, tail, BufferGetPage(tail_buffer), PageKind::kRowTail);
     if (OpaqueOf(BufferGetPage(tail_buffer))->head != block)
         ReportCorrupted(index_, tail, "the second part of a row belongs to another row");
-    memcpy(scratch_ + layout_.head_codes, PageGetContents(BufferGetPage(tail_buffer)), padded_ - layout_.head_codes);
+    memcpy(scratch_ + layout_.head_codes, RowTailCodes(BufferGetPage(tail_buffer)), padded_ - layout_.head_codes);
     UnlockReleaseBuffer(tail_buffer);
     return scratch_;
 }
@@ -43,11 +43,11 @@ void RowReader::Finish() {
     block_ = InvalidBlockNumber;
 }
 
-BlockNumber FeedPage(IndexSize* size, const MetaPage& meta, ListSearch* search, ListId id,
+BlockNumber FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
                      const ListDescriptor& descriptor, BlockNumber block) {
-    Relation index = size->index;
-    if (block == 0 || !size->Holds(block)) ReportCorrupted(index, block, "a list names a page outside of the index");
-    Buffer buffer = ReadBuffer(index, block);
+    Relation index = file->index;
+    if (block == 0 || !file->Holds(block)) ReportCorrupted(index, block, "a list names a page outside of the index");
+    Buffer buffer = PinPage(file->cached, index, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const ListPage page = ListPage::Open(index, block, BufferGetPage(buffer), meta.padded);
     if (!page.BelongsTo(id, descriptor.generation) || page.header->level != descriptor.level)
@@ -61,9 +61,9 @@ BlockNumber FeedPage(IndexSize* size, const MetaPage& meta, ListSearch* search, 
     return next;
 }
 
-void FeedRoot(IndexSize* size, const MetaPage& meta, ListSearch* search) {
+void FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search) {
     Guard([&] { search->BeginRanking(); });
-    FeedList(size, meta, search, kRootList, meta.root, [] {});
+    FeedList(file, meta, search, kRootList, meta.root, [] {});
     Guard([&] { search->EndRanking(); });
 }
 

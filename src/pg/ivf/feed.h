@@ -4,14 +4,17 @@
 #pragma once
 
 #include "annex/search.h"
+#include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
 
-// The number of blocks of an index, asked for again only when what is known no longer explains what is seen.
-struct IndexSize {
+// An index as readers see it. The number of blocks is asked for again only when what is known no longer explains what
+// is seen.
+struct IndexFile {
     Relation index;
     BlockNumber blocks;
+    CachedIndex* cached = nullptr;  // where pages were found before, if that is known
 
     [[nodiscard]] bool Holds(BlockNumber block) {
         if (block >= blocks) blocks = RelationGetNumberOfBlocks(index);
@@ -22,8 +25,8 @@ struct IndexSize {
 // Reads refinement rows one after the other, keeping the page of the last one locked for those that follow on it.
 class RowReader {
   public:
-    RowReader(IndexSize* size, const MetaPage& meta, int8* scratch)
-        : size_(size), index_(size->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
+    RowReader(IndexFile* file, const MetaPage& meta, int8* scratch)
+        : file_(file), index_(file->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
 
     // The row at a place, or nullptr if that is not (or no longer) the row of this heap TID. What it returns stays
     // valid until the next call.
@@ -31,7 +34,7 @@ class RowReader {
     void Finish();
 
   private:
-    IndexSize* size_;
+    IndexFile* file_;
     Relation index_;
     RowLayout layout_;
     uint32 padded_;
@@ -41,21 +44,21 @@ class RowReader {
 };
 
 // Feeds one page and returns the next one's number.
-BlockNumber FeedPage(IndexSize* size, const MetaPage& meta, ListSearch* search, ListId id,
+BlockNumber FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
                      const ListDescriptor& descriptor, BlockNumber block);
 
 // Feeds the centroids' list.
-void FeedRoot(IndexSize* size, const MetaPage& meta, ListSearch* search);
+void FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search);
 
 // Calls after_page() after each page of the list, when nothing is locked.
 template <typename AfterPage>
-void FeedList(IndexSize* size, const MetaPage& meta, ListSearch* search, ListId id, const ListDescriptor& descriptor,
+void FeedList(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id, const ListDescriptor& descriptor,
               AfterPage after_page) {
     BlockNumber visited = 0;
     for (BlockNumber block = descriptor.first; block != InvalidBlockNumber;) {
         CHECK_FOR_INTERRUPTS();
-        if (!size->Holds(visited++)) ReportCorrupted(size->index, block, "the pages of a list form a circle");
-        block = FeedPage(size, meta, search, id, descriptor, block);
+        if (!file->Holds(visited++)) ReportCorrupted(file->index, block, "the pages of a list form a circle");
+        block = FeedPage(file, meta, search, id, descriptor, block);
         after_page();
     }
 }

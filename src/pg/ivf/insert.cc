@@ -17,7 +17,7 @@ namespace annex::pg::ivf {
 struct Inserter {
     MemoryContext context;      // as long as the statement
     MemoryContext row_context;  // reset after each row
-    const Space* space;
+    CachedIndex* cached;
     RowPlacer* placer;
     uint8* pack_scratch;  // 32 entries
     int8* row_scratch;
@@ -35,7 +35,7 @@ static Inserter* GetInserter(Relation index, const MetaPage& meta, IndexInfo* in
     auto* inserter = static_cast<Inserter*>(palloc0(sizeof(Inserter)));
     inserter->context = index_info->ii_Context;
     inserter->row_context = AllocSetContextCreate(inserter->context, "ivf insert row", ALLOCSET_DEFAULT_SIZES);
-    inserter->space = ReadSpace(index, meta, inserter->context);
+    inserter->cached = AcquireIndex(index, meta, inserter->context);
     inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(meta.padded)));
     inserter->row_scratch = static_cast<int8*>(palloc(meta.padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
@@ -50,18 +50,14 @@ static Inserter* GetInserter(Relation index, const MetaPage& meta, IndexInfo* in
 
 // ---- Choosing pages ----
 
-// Finds the lists of a row and encodes it for them; false when the row has no codes.
-static RowClass PlaceRow(Relation index, const MetaPage& meta, Inserter* inserter, const float* x, HeapTid heap_tid) {
+// Ranks the centroids from their pages.
+static void ConsiderPages(Relation index, const MetaPage& meta, Inserter* inserter) {
     RowPlacer* placer = inserter->placer;
-    RowClass row_class = RowClass::kNormal;
-    Guard([&] { row_class = placer->Begin(*inserter->space, x); });
-    if (row_class != RowClass::kNormal) return row_class;
-
-    IndexSize size{index, 0};
-    FeedRoot(&size, meta, &placer->search());
+    IndexFile file{index, 0, inserter->cached};
+    FeedRoot(&file, meta, &placer->search());
     std::span<const Survivor> centroids;
     Guard([&] { centroids = placer->NextCentroids(); });
-    RowReader reader(&size, meta, inserter->row_scratch);
+    RowReader reader(&file, meta, inserter->row_scratch);
     for (const Survivor& centroid : centroids) {
         RowFactors factors;
         const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
@@ -69,34 +65,46 @@ static RowClass PlaceRow(Relation index, const MetaPage& meta, Inserter* inserte
         Guard([&] { placer->Consider(centroid, codes, factors.scale); });
     }
     reader.Finish();
+}
+
+// Finds the lists of a row and encodes it for them; false when the row has no codes.
+static RowClass PlaceRow(Relation index, const MetaPage& meta, Inserter* inserter, const float* x, HeapTid heap_tid) {
+    RowPlacer* placer = inserter->placer;
+    RowClass row_class = RowClass::kNormal;
+    Guard([&] { row_class = placer->Begin(SpaceOf(*inserter->cached), x); });
+    if (row_class != RowClass::kNormal) return row_class;
+
+    if (const CentroidTable* centroids = CentroidsOf(*inserter->cached)) {
+        Guard([&] { placer->ConsiderTable(*centroids); });
+    } else {
+        ConsiderPages(index, meta, inserter);
+    }
     Guard([&] { placer->Place(heap_tid, meta.spill != 0); });
     return row_class;
 }
 
 // A page of the list that seems to have room, extending the list when there is none.
 static BlockNumber FindListPage(Relation index, const MetaPage& meta, ListId id, uint64* generation) {
-    for (;;) {
-        const ListDescriptor descriptor = ReadDescriptor(index, meta, id);
-        *generation = descriptor.generation;
-        IndexSize size{index, 0};
-        BlockNumber visited = 0;
-        for (BlockNumber block = descriptor.insert; block != InvalidBlockNumber;) {
-            CHECK_FOR_INTERRUPTS();
-            if (block == 0 || !size.Holds(block) || !size.Holds(visited++))
-                ReportCorrupted(index, block, "a list names an impossible page");
-            Buffer buffer = ReadBuffer(index, block);
-            LockBuffer(buffer, BUFFER_LOCK_SHARE);
-            const ListPage page = ListPage::Open(index, block, BufferGetPage(buffer), meta.padded);
-            const bool ours = page.BelongsTo(id, descriptor.generation);
-            const bool room = page.HasRoom(meta.padded);
-            const BlockNumber next = NextOf(page.page);
-            UnlockReleaseBuffer(buffer);
-            if (!ours) ReportCorrupted(index, block, "the page belongs to another list");
-            if (room) return block;
-            block = next;
-        }
-        ExtendList(index, meta, id);
+    const ListDescriptor descriptor = ReadDescriptor(index, meta, id);
+    *generation = descriptor.generation;
+    IndexFile file{index, 0};
+    BlockNumber visited = 0;
+    for (BlockNumber block = descriptor.insert; block != InvalidBlockNumber;) {
+        CHECK_FOR_INTERRUPTS();
+        if (block == 0 || !file.Holds(block) || !file.Holds(visited++))
+            ReportCorrupted(index, block, "a list names an impossible page");
+        Buffer buffer = ReadBuffer(index, block);
+        LockBuffer(buffer, BUFFER_LOCK_SHARE);
+        const ListPage page = ListPage::Open(index, block, BufferGetPage(buffer), meta.padded);
+        const bool ours = page.BelongsTo(id, descriptor.generation);
+        const bool room = page.HasRoom(meta.padded);
+        const BlockNumber next = NextOf(page.page);
+        UnlockReleaseBuffer(buffer);
+        if (!ours) ReportCorrupted(index, block, "the page belongs to another list");
+        if (room) return block;
+        block = next;
     }
+    return ExtendList(index, meta, id);
 }
 
 // A row page that may have a free slot. `full`: the one tried last, which had none.
@@ -126,7 +134,9 @@ struct PageSet {
     Page pages[kMost];
     int count = 0;
 
+    // Once each: a hint may name a page that is in the set already, and no page can be locked twice.
     void Add(BlockNumber block) {
+        if (Contains(block)) return;
         int i = count++;
         for (; i > 0 && blocks[i - 1] > block; i--) blocks[i] = blocks[i - 1];
         blocks[i] = block;
@@ -139,6 +149,11 @@ struct PageSet {
     }
     void Register(GenericXLogState* state) {
         for (int i = 0; i < count; i++) pages[i] = GenericXLogRegisterBuffer(state, buffers[i], 0);
+    }
+    [[nodiscard]] bool Contains(BlockNumber block) const {
+        for (int i = 0; i < count; i++)
+            if (blocks[i] == block) return true;
+        return false;
     }
     [[nodiscard]] Page Of(BlockNumber block) const {
         for (int i = 0; i < count; i++)
@@ -200,6 +215,11 @@ static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inser
             (layout.TwoPages(meta.padded) && NextOf(row_bytes) != tail_block))
             result = TryResult::kRowPageFull;
     }
+    if (tail_block != InvalidBlockNumber && result == TryResult::kDone) {
+        CheckPage(index, tail_block, set.Of(tail_block), PageKind::kRowTail);
+        if (OpaqueOf(set.Of(tail_block))->head != row_block)
+            ReportCorrupted(index, tail_block, "the second part of a row belongs to another row");
+    }
     for (int i = 0; i < list_count && result == TryResult::kDone; i++) {
         const ListPage page = ListPage::Open(index, lists[i].block, set.Of(lists[i].block), meta.padded);
         if (!page.BelongsTo(lists[i].id, lists[i].generation) || !page.HasRoom(meta.padded))
@@ -211,7 +231,7 @@ static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inser
         return result;
     }
 
-    const RowPage rows{row_bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(row_bytes))};
+    const RowPage rows = RowPage::At(row_bytes);
     const auto row_slot = static_cast<uint16>(slot);
     const Place place = layout.At(row_block, row_slot);
     if (row_slot == rows.header->used) rows.header->used++;
@@ -220,13 +240,12 @@ static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inser
     memcpy(rows.codes(layout, row_slot), inserter->placer->codes(), layout.head_codes);
     rows.SetLower(layout);
     if (tail_block != InvalidBlockNumber)
-        memcpy(PageGetContents(set.Of(tail_block)), inserter->placer->codes() + layout.head_codes,
+        memcpy(RowTailCodes(set.Of(tail_block)), inserter->placer->codes() + layout.head_codes,
                meta.padded - layout.head_codes);
     for (int i = 0; i < list_count; i++) {
         memcpy(lists[i].entry + CodeBytes(meta.padded) + offsetof(SketchTrailer, place), &place, sizeof place);
         Page bytes = set.Of(lists[i].block);
-        AppendEntry(ListPage{bytes, reinterpret_cast<ListPageHeader*>(PageGetContents(bytes))}, lists[i].entry,
-                    meta.padded, inserter->pack_scratch);
+        AppendEntry(ListPage::At(bytes), lists[i].entry, meta.padded, inserter->pack_scratch);
     }
     GenericXLogFinish(state);
     set.Unlock();
@@ -257,6 +276,9 @@ static void InsertRow(Relation index, const MetaPage& meta, Inserter* inserter, 
     lists[0] = {TargetList(placer->primary()), 0, InvalidBlockNumber, placer->primary_entry()};
     if (list_count == 2) lists[1] = {TargetList(placer->secondary()), 0, InvalidBlockNumber, placer->secondary_entry()};
 
+    if (list_count == 2 && lists[0].id == lists[1].id)
+        ReportCorrupted(index, meta.root.first, "two centroids stand for one list");
+
     BlockNumber full = InvalidBlockNumber;
     BlockNumber row_block = FindRowPage(index, meta, full);
     for (;;) {
@@ -281,35 +303,33 @@ static void InsertRow(Relation index, const MetaPage& meta, Inserter* inserter, 
 // ---- Rows without codes ----
 
 static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid) {
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    IndexFile file{index, 0};
+    BlockNumber visited = 0;
+    BlockNumber block = meta.side[static_cast<int>(chain)].insert;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
-        MetaPage meta;
-        ReadMeta(index, &meta);
-        IndexSize size{index, 0};
-        BlockNumber visited = 0;
-        BlockNumber block = meta.side[static_cast<int>(chain)].insert;
-        while (block != InvalidBlockNumber) {
-            if (block == 0 || !size.Holds(block) || !size.Holds(visited++))
-                ReportCorrupted(index, block, "a side chain names an impossible page");
-            Buffer buffer = ReadBuffer(index, block);
-            LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-            const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));
-            if (page.header->chain != chain) ReportCorrupted(index, block, "the page belongs to another side chain");
-            const BlockNumber next = NextOf(page.page);
-            if (page.header->count < kSideTidsPerPage) {
-                GenericXLogState* state = GenericXLogStart(index);
-                Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-                const SidePage to{bytes, reinterpret_cast<SidePageHeader*>(PageGetContents(bytes))};
-                to.tids()[to.header->count++] = heap_tid;
-                to.SetLower();
-                GenericXLogFinish(state);
-                UnlockReleaseBuffer(buffer);
-                return;
-            }
+        if (block == InvalidBlockNumber) block = ExtendSideChain(index, chain);
+        if (block == 0 || !file.Holds(block) || !file.Holds(visited++))
+            ReportCorrupted(index, block, "a side chain names an impossible page");
+        Buffer buffer = ReadBuffer(index, block);
+        LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+        const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));
+        if (page.header->chain != chain) ReportCorrupted(index, block, "the page belongs to another side chain");
+        const BlockNumber next = NextOf(page.page);
+        if (page.header->count < kSideTidsPerPage) {
+            GenericXLogState* state = GenericXLogStart(index);
+            Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
+            const SidePage to = SidePage::At(bytes);
+            to.tids()[to.header->count++] = heap_tid;
+            to.SetLower();
+            GenericXLogFinish(state);
             UnlockReleaseBuffer(buffer);
-            block = next;
+            return;
         }
-        ExtendSideChain(index, chain);
+        UnlockReleaseBuffer(buffer);
+        block = next;
     }
 }
 

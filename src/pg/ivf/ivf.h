@@ -33,6 +33,7 @@ enum OrderSetting : int { kOrderRelaxed, kOrderStrict };
 extern int probes_setting;      // ivf.probes; 0: chosen
 extern double epsilon_setting;  // ivf.epsilon; 0: chosen
 extern int order_setting;       // ivf.order
+extern int cache_size_setting;  // ivf.cache_size, kilobytes
 
 // What a scan uses where the setting is 0 and the index is not calibrated.
 inline constexpr uint32 kDefaultProbes = 48;
@@ -55,9 +56,6 @@ void DefineOptionsAndSettings();
 
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);
-
-// The space of an index as an engine object that lives as long as a memory context.
-[[nodiscard]] const Space* ReadSpace(Relation index, const MetaPage& meta, MemoryContext context);
 
 // ---- Progress, as in pg_stat_progress_create_index ----
 

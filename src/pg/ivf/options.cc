@@ -34,6 +34,10 @@ void DefineOptionsAndSettings() {
     DefineCustomEnumVariable("ivf.order", "Sets what happens to rows that a later round of a scan finds too late.",
                              "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &order_setting,
                              kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("ivf.cache_size", "Sets the memory in which a backend keeps the centroids of ivf indexes.",
+                            "An index whose centroids need more than half of it has them read from its pages.",
+                            &cache_size_setting, 32 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr,
+                            nullptr, nullptr);
     MarkGUCPrefixReserved("ivf");
 }
 

@@ -11,17 +11,13 @@ namespace annex::pg::ivf {
 }
 
 bool PageIsOurs(Page page) {
-    return !PageIsNew(page) && PageGetPageSize(page) == BLCKSZ &&
-           PageGetSpecialSize(page) == MAXALIGN(sizeof(PageOpaque)) && OpaqueOf(page)->magic == kMagic &&
+    return !PageIsNew(page) && PageGetPageSize(page) == BLCKSZ && OpaqueOf(page)->magic == kMagic &&
            OpaqueOf(page)->version == kFormatVersion;
 }
 
 void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind) {
     if (PageIsNew(page)) ReportCorrupted(index, block, "the page is empty");
-    // The special space's place comes from the page header, which may itself be damaged.
-    if (PageGetPageSize(page) != BLCKSZ ||
-        reinterpret_cast<PageHeader>(page)->pd_special != BLCKSZ - sizeof(PageOpaque))
-        ReportCorrupted(index, block, "the page header is not that of an ivf index");
+    if (PageGetPageSize(page) != BLCKSZ) ReportCorrupted(index, block, "the page header is not that of an ivf index");
     const PageOpaque* opaque = OpaqueOf(page);
     if (opaque->magic != kMagic) ReportCorrupted(index, block, "the page does not belong to an ivf index");
     if (opaque->version != kFormatVersion) ReportCorrupted(index, block, "the page has an unknown format version");
@@ -35,7 +31,7 @@ static void SetPageLower(Page page, Size lower) {
 static Size HeaderEnd(PageKind kind) {
     switch (kind) {
         case PageKind::kMeta:
-            return MAXALIGN(SizeOfPageHeaderData) + sizeof(MetaPage);
+            return kHeaderOffset + sizeof(MetaPage);
         case PageKind::kMean:
             return kMeanOffset;
         case PageKind::kDescriptors:
@@ -45,15 +41,15 @@ static Size HeaderEnd(PageKind kind) {
         case PageKind::kRows:
             return kRowAreaOffset;
         case PageKind::kRowTail:
-            return BLCKSZ - sizeof(PageOpaque);
+            return BLCKSZ;
         case PageKind::kSide:
             return kSideOffset;
     }
-    return SizeOfPageHeaderData;
+    return kHeaderOffset;
 }
 
 void InitPage(Page page, PageKind kind) {
-    PageInit(page, BLCKSZ, sizeof(PageOpaque));
+    PageInit(page, BLCKSZ, 0);
     PageOpaque* opaque = OpaqueOf(page);
     opaque->next = InvalidBlockNumber;
     opaque->magic = kMagic;
@@ -63,7 +59,7 @@ void InitPage(Page page, PageKind kind) {
 }
 
 MetaPage* MetaOf(Page page) {
-    return reinterpret_cast<MetaPage*>(PageGetContents(page));
+    return HeaderOf<MetaPage>(page);
 }
 
 static void CheckChainEnds(Relation index, const ChainEnds& chain, BlockNumber blocks) {
@@ -101,7 +97,7 @@ void ReadMeta(Relation index, MetaPage* meta) {
 
 void ListPage::Init(Page page, ListId list, const ListDescriptor& descriptor) {
     InitPage(page, PageKind::kList);
-    auto* header = reinterpret_cast<ListPageHeader*>(PageGetContents(page));
+    auto* header = HeaderOf<ListPageHeader>(page);
     memset(header, 0, sizeof *header);
     header->list_block = list.block;
     header->list_slot = list.slot;
@@ -111,7 +107,7 @@ void ListPage::Init(Page page, ListId list, const ListDescriptor& descriptor) {
 
 ListPage ListPage::Open(Relation index, BlockNumber block, Page page, uint32 padded) {
     CheckPage(index, block, page, PageKind::kList);
-    ListPage result{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+    ListPage result = ListPage::At(page);
     const ListPageHeader& header = *result.header;
     const Size block_rows = CodeRows(padded) + kTrailerRows;
     if (header.rows > kListAreaRows || header.start_row >= block_rows ||
@@ -132,14 +128,14 @@ void ListPage::SetLower(uint32 padded) const {
 
 void RowPage::Init(Page page, RowOwner owner) {
     InitPage(page, PageKind::kRows);
-    auto* header = reinterpret_cast<RowPageHeader*>(PageGetContents(page));
+    auto* header = HeaderOf<RowPageHeader>(page);
     memset(header, 0, sizeof *header);
     header->owner = owner;
 }
 
 RowPage RowPage::Open(Relation index, BlockNumber block, Page page, const RowLayout& layout) {
     CheckPage(index, block, page, PageKind::kRows);
-    RowPage result{page, reinterpret_cast<RowPageHeader*>(PageGetContents(page))};
+    RowPage result = RowPage::At(page);
     if (result.header->used > layout.rows_per_page || result.header->live > result.header->used ||
         (result.header->owner != RowOwner::kHeap && result.header->owner != RowOwner::kCentroids))
         ReportCorrupted(index, block, "the counts of a row page are impossible");
@@ -155,21 +151,21 @@ uint32 RowPage::FreeSlot(const RowLayout& layout) const {
 
 void RowPage::SetLower(const RowLayout& layout) const {
     const Size used = kRowAreaOffset + static_cast<Size>(header->used) * layout.row_bytes;
-    SetPageLower(page, used < BLCKSZ - sizeof(PageOpaque) ? used : BLCKSZ - sizeof(PageOpaque));
+    SetPageLower(page, used < BLCKSZ ? used : BLCKSZ);
 }
 
 // ---- Side, descriptor and mean pages ----
 
 void SidePage::Init(Page page, SideChain chain) {
     InitPage(page, PageKind::kSide);
-    auto* header = reinterpret_cast<SidePageHeader*>(PageGetContents(page));
+    auto* header = HeaderOf<SidePageHeader>(page);
     memset(header, 0, sizeof *header);
     header->chain = chain;
 }
 
 SidePage SidePage::Open(Relation index, BlockNumber block, Page page) {
     CheckPage(index, block, page, PageKind::kSide);
-    SidePage result{page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+    SidePage result = SidePage::At(page);
     if (result.header->count > kSideTidsPerPage || static_cast<int>(result.header->chain) >= kSideChains)
         ReportCorrupted(index, block, "the counts of a side page are impossible");
     return result;
@@ -181,12 +177,12 @@ void SidePage::SetLower() const {
 
 void DescriptorPage::Init(Page page) {
     InitPage(page, PageKind::kDescriptors);
-    memset(PageGetContents(page), 0, sizeof(DescriptorPageHeader));
+    memset(HeaderOf<DescriptorPageHeader>(page), 0, sizeof(DescriptorPageHeader));
 }
 
 DescriptorPage DescriptorPage::Open(Relation index, BlockNumber block, Page page) {
     CheckPage(index, block, page, PageKind::kDescriptors);
-    DescriptorPage result{page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(page))};
+    DescriptorPage result = DescriptorPage::At(page);
     if (result.header->count > kDescriptorsPerPage)
         ReportCorrupted(index, block, "the count of a descriptor page is impossible");
     return result;
@@ -198,12 +194,12 @@ void DescriptorPage::SetLower() const {
 
 void MeanPage::Init(Page page) {
     InitPage(page, PageKind::kMean);
-    memset(PageGetContents(page), 0, sizeof(MeanPageHeader));
+    memset(HeaderOf<MeanPageHeader>(page), 0, sizeof(MeanPageHeader));
 }
 
 MeanPage MeanPage::Open(Relation index, BlockNumber block, Page page) {
     CheckPage(index, block, page, PageKind::kMean);
-    MeanPage result{page, reinterpret_cast<MeanPageHeader*>(PageGetContents(page))};
+    MeanPage result = MeanPage::At(page);
     if (result.header->count > kMeanPerPage) ReportCorrupted(index, block, "the count of a mean page is impossible");
     return result;
 }

@@ -28,7 +28,7 @@ enum class PageKind : uint8 {
     kSide = 7,         // heap TIDs of rows without codes, a chain
 };
 
-// At the end of every page.
+// After the page header of every page.
 struct PageOpaque {
     BlockNumber next;  // in the chain this page belongs to, or InvalidBlockNumber
     uint32 magic;
@@ -137,36 +137,34 @@ struct MetaPage {
 
 // ---- Pages ----
 
-inline constexpr Size kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageOpaque);
+inline constexpr Size kHeaderOffset = SizeOfPageHeaderData + sizeof(PageOpaque);
 
 struct ListPageHeader {
+    uint64 generation;
     BlockNumber list_block;  // the ListId
     uint16 list_slot;
     uint16 start_row;  // row of the block at which this page goes on
-    uint64 generation;
-    uint16 rows;     // packed rows of 32 bytes
-    uint16 entries;  // entries after them
-    uint32 live;     // live slots whose trailers are on this page
-    uint8 level;     // of the list: above 0 its heap TIDs address list descriptors
-    uint8 unused[3];
-    uint32 reserved[3];
+    uint16 rows;       // packed rows of 32 bytes
+    uint16 entries;    // entries after them
+    uint16 live;       // live slots whose trailers are on this page
+    uint8 level;       // of the list: above 0 its heap TIDs address list descriptors
+    uint8 unused;
 };
-static_assert(SizeOfPageHeaderData + sizeof(ListPageHeader) == 64);
+static_assert(kHeaderOffset + sizeof(ListPageHeader) == 64);
 
 // The list area starts on a cache line.
 inline constexpr Size kListAreaOffset = 64;
-inline constexpr Size kListAreaBytes = (BLCKSZ - kListAreaOffset - sizeof(PageOpaque)) / kRowBytes * kRowBytes;
+inline constexpr Size kListAreaBytes = (BLCKSZ - kListAreaOffset) / kRowBytes * kRowBytes;
 inline constexpr uint16 kListAreaRows = kListAreaBytes / kRowBytes;
 
 struct DescriptorPageHeader {
     uint16 count;
     uint16 unused[3];
-    uint32 reserved[8];
+    uint32 reserved[4];
 };
 inline constexpr Size kDescriptorOffset = 64;
-static_assert(SizeOfPageHeaderData + sizeof(DescriptorPageHeader) == kDescriptorOffset);
-inline constexpr uint16 kDescriptorsPerPage =
-    (BLCKSZ - kDescriptorOffset - sizeof(PageOpaque)) / sizeof(ListDescriptor);
+static_assert(kHeaderOffset + sizeof(DescriptorPageHeader) == kDescriptorOffset);
+inline constexpr uint16 kDescriptorsPerPage = (BLCKSZ - kDescriptorOffset) / sizeof(ListDescriptor);
 
 enum class RowOwner : uint8 { kHeap = 1, kCentroids = 2 };
 
@@ -177,8 +175,8 @@ struct RowPageHeader {
     uint8 unused[3];
 };
 static_assert(sizeof(RowPageHeader) == 8);
-inline constexpr Size kRowAreaOffset = SizeOfPageHeaderData + sizeof(RowPageHeader);
-inline constexpr Size kRowAreaBytes = BLCKSZ - kRowAreaOffset - sizeof(PageOpaque);
+inline constexpr Size kRowAreaOffset = kHeaderOffset + sizeof(RowPageHeader);
+inline constexpr Size kRowAreaBytes = BLCKSZ - kRowAreaOffset;
 
 struct RowHeader {
     HeapTid heap_tid;  // invalid: the slot is free
@@ -192,15 +190,15 @@ struct SidePageHeader {
     SideChain chain;
     uint8 unused[5];
 };
-inline constexpr Size kSideOffset = SizeOfPageHeaderData + sizeof(SidePageHeader);
-inline constexpr uint16 kSideTidsPerPage = (BLCKSZ - kSideOffset - sizeof(PageOpaque)) / sizeof(HeapTid);
+inline constexpr Size kSideOffset = kHeaderOffset + sizeof(SidePageHeader);
+inline constexpr uint16 kSideTidsPerPage = (BLCKSZ - kSideOffset) / sizeof(HeapTid);
 
 struct MeanPageHeader {
     uint32 count;
     uint32 unused;
 };
-inline constexpr Size kMeanOffset = SizeOfPageHeaderData + sizeof(MeanPageHeader);
-inline constexpr uint32 kMeanPerPage = (BLCKSZ - kMeanOffset - sizeof(PageOpaque)) / sizeof(float);
+inline constexpr Size kMeanOffset = kHeaderOffset + sizeof(MeanPageHeader);
+inline constexpr uint32 kMeanPerPage = (BLCKSZ - kMeanOffset) / sizeof(float);
 
 // How rows lie on pages, from the number of padded dimensions alone.
 struct RowLayout {
@@ -229,7 +227,16 @@ void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind);
 [[nodiscard]] bool PageIsOurs(Page page);
 
 inline PageOpaque* OpaqueOf(Page page) {
-    return reinterpret_cast<PageOpaque*>(PageGetSpecialPointer(page));
+    return reinterpret_cast<PageOpaque*>(reinterpret_cast<char*>(page) + SizeOfPageHeaderData);
+}
+// What comes after, on each kind of page.
+template <typename Header>
+inline Header* HeaderOf(Page page) {
+    return reinterpret_cast<Header*>(reinterpret_cast<char*>(page) + kHeaderOffset);
+}
+// The codes on a kRowTail page.
+inline int8* RowTailCodes(Page page) {
+    return reinterpret_cast<int8*>(reinterpret_cast<char*>(page) + kHeaderOffset);
 }
 inline PageKind KindOf(Page page) {
     return OpaqueOf(page)->kind;
@@ -249,6 +256,8 @@ struct ListPage {
     Page page;
     ListPageHeader* header;
 
+    // Without any check, for pages that were opened or made before.
+    static ListPage At(Page page) { return {page, HeaderOf<ListPageHeader>(page)}; }
     static void Init(Page page, ListId list, const ListDescriptor& descriptor);
     // Checks everything but which list it is.
     static ListPage Open(Relation index, BlockNumber block, Page page, uint32 padded);
@@ -288,6 +297,8 @@ struct RowPage {
     Page page;
     RowPageHeader* header;
 
+    // Without any check, for pages that were opened or made before.
+    static RowPage At(Page page) { return {page, HeaderOf<RowPageHeader>(page)}; }
     static void Init(Page page, RowOwner owner);
     static RowPage Open(Relation index, BlockNumber block, Page page, const RowLayout& layout);
     [[nodiscard]] RowHeader* row(const RowLayout& layout, uint16 slot) const {
@@ -306,6 +317,8 @@ struct SidePage {
     Page page;
     SidePageHeader* header;
 
+    // Without any check, for pages that were opened or made before.
+    static SidePage At(Page page) { return {page, HeaderOf<SidePageHeader>(page)}; }
     static void Init(Page page, SideChain chain);
     static SidePage Open(Relation index, BlockNumber block, Page page);
     [[nodiscard]] HeapTid* tids() const {
@@ -318,6 +331,8 @@ struct DescriptorPage {
     Page page;
     DescriptorPageHeader* header;
 
+    // Without any check, for pages that were opened or made before.
+    static DescriptorPage At(Page page) { return {page, HeaderOf<DescriptorPageHeader>(page)}; }
     static void Init(Page page);
     static DescriptorPage Open(Relation index, BlockNumber block, Page page);
     [[nodiscard]] ListDescriptor* descriptors() const {
@@ -330,6 +345,8 @@ struct MeanPage {
     Page page;
     MeanPageHeader* header;
 
+    // Without any check, for pages that were opened or made before.
+    static MeanPage At(Page page) { return {page, HeaderOf<MeanPageHeader>(page)}; }
     static void Init(Page page);
     static MeanPage Open(Relation index, BlockNumber block, Page page);
     [[nodiscard]] float* values() const {

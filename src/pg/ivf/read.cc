@@ -1,5 +1,4 @@
-// Reading an index's fixed structures: descriptors, mean, space.
-#include "pg/guard.h"
+// Reading an index's fixed structures: descriptors and mean.
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
@@ -42,28 +41,6 @@ void ReadMean(Relation index, const MetaPage& meta, float* mean) {
     }
     for (uint32 i = 0; i < meta.dimensions; i++)
         if (!(mean[i] > -1e19F && mean[i] < 1e19F)) ReportCorrupted(index, meta.mean, "the mean is not a number");
-}
-
-extern "C" {
-static void DeleteSpace(void* arg) noexcept {
-    delete static_cast<const Space*>(arg);
-}
-}
-
-const Space* ReadSpace(Relation index, const MetaPage& meta, MemoryContext context) {
-    auto* mean = static_cast<float*>(palloc(meta.dimensions * sizeof(float)));
-    ReadMean(index, meta, mean);
-    auto* callback =
-        static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
-    const Space* space = nullptr;
-    Guard([&] {
-        space = new Space(meta.metric, meta.dimensions, meta.seed, std::vector<float>(mean, mean + meta.dimensions));
-    });
-    callback->func = DeleteSpace;
-    callback->arg = const_cast<Space*>(space);
-    MemoryContextRegisterResetCallback(context, callback);
-    pfree(mean);
-    return space;
 }
 
 }  // namespace annex::pg::ivf

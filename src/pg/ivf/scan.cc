@@ -38,11 +38,11 @@ enum class Stage : uint8 { kStart, kFirstRows, kRounds, kAllRows, kNaNRows, kNul
 struct IvfScan {
     MemoryContext context;
     MetaPage meta;
-    bool ready;  // meta, space and search are there
-    const Space* space;
+    bool ready;  // meta, cached and search are there
+    CachedIndex* cached;
     ListSearch* search;
     int8* row_scratch;
-    IndexSize size;
+    IndexFile file;
 
     Stage stage;
     double k;               // rows that the current round wants
@@ -78,13 +78,13 @@ static void Prepare(IndexScanDesc desc) {
     if (scan->ready) return;
     MemoryContext old_context = MemoryContextSwitchTo(scan->context);
     ReadMeta(desc->indexRelation, &scan->meta);
-    scan->space = ReadSpace(desc->indexRelation, scan->meta, scan->context);
+    scan->cached = AcquireIndex(desc->indexRelation, scan->meta, scan->context);
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     Guard([&] { scan->search = new ListSearch(); });
     callback->func = DeleteSearch;
     callback->arg = scan->search;
     MemoryContextRegisterResetCallback(scan->context, callback);
-    scan->size = IndexSize{desc->indexRelation, 0};
+    scan->file = IndexFile{desc->indexRelation, 0, scan->cached};
     scan->row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
     scan->tids = static_cast<HeapTid*>(palloc(BLCKSZ));
     scan->ready = true;
@@ -123,7 +123,7 @@ static void Start(IndexScanDesc desc) {
     const float* query = QueryFloats(key->sk_argument, static_cast<int>(scan->meta.dimensions));
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
-    Guard([&] { row_class = scan->search->Begin(*scan->space, query, EpsilonFor(scan->meta), candidates); });
+    Guard([&] { row_class = scan->search->Begin(SpaceOf(*scan->cached), query, EpsilonFor(scan->meta), candidates); });
     if (row_class == RowClass::kNaN) {
         GoByPages(scan, get_float8_nan(), false);
     } else if (row_class == RowClass::kUnbounded) {
@@ -139,13 +139,16 @@ static void RankLists(IndexScanDesc desc, uint32 wanted) {
     ListSearch* search = scan->search;
     Relation index = desc->indexRelation;
     if (search->ranked().size() >= wanted) return;
-    if (search->centroids() == 0) FeedRoot(&scan->size, scan->meta, search);
+    if (const CentroidTable* centroids = CentroidsOf(*scan->cached)) {
+        Guard([&] { search->RankTable(*centroids, wanted); });
+        return;
+    }
+    if (search->centroids() == 0) FeedRoot(&scan->file, scan->meta, search);
 
-    // Twice as many as are probed, by their sketches: ranking more exactly finds nothing measurable.
-    const size_t count = 2 * static_cast<size_t>(wanted) + 16 - search->ranked().size();
+    const size_t count = ListSearch::RankedFor(wanted) - search->ranked().size();
     std::span<const Survivor> centroids;
     Guard([&] { centroids = search->NextCentroids(count); });
-    RowReader reader(&scan->size, scan->meta, scan->row_scratch);
+    RowReader reader(&scan->file, scan->meta, scan->row_scratch);
     for (const Survivor& centroid : centroids) {
         RowFactors factors;
         const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
@@ -159,7 +162,7 @@ static void RankLists(IndexScanDesc desc, uint32 wanted) {
 static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> survivors) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
-    RowReader reader(&scan->size, scan->meta, scan->row_scratch);
+    RowReader reader(&scan->file, scan->meta, scan->row_scratch);
     for (const Survivor& survivor : survivors) {
         if (!search->Wants(survivor)) continue;
         RowFactors factors;
@@ -175,9 +178,9 @@ static void ProbeList(IndexScanDesc desc, const RankedList& list) {
     ListSearch* search = scan->search;
     Relation index = desc->indexRelation;
     const ListId id = TargetList(list.target);
-    const ListDescriptor descriptor = ReadDescriptor(index, scan->meta, id);
+    const ListDescriptor descriptor = DescriptorOf(scan->cached, index, scan->meta, id);
     Guard([&] { search->BeginList(list); });
-    FeedList(&scan->size, scan->meta, search, id, descriptor, [&] {
+    FeedList(&scan->file, scan->meta, search, id, descriptor, [&] {
         if (!search->Crowded()) return;
         std::span<const Survivor> survivors;
         Guard([&] { survivors = search->TakeSurvivors(); });
@@ -234,7 +237,7 @@ static bool ReadSidePage(IndexScanDesc desc, SideChain chain) {
     Relation index = desc->indexRelation;
     const BlockNumber block = scan->next_block;
     if (block == InvalidBlockNumber) return false;
-    if (block == 0 || !scan->size.Holds(scan->visited++)) ReportCorrupted(index, block, "a side chain forms a circle");
+    if (block == 0 || !scan->file.Holds(scan->visited++)) ReportCorrupted(index, block, "a side chain forms a circle");
     Buffer buffer = ReadBuffer(index, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));

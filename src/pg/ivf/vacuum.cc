@@ -134,7 +134,7 @@ static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
     if (found > 0) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-        const ListPage to{bytes, reinterpret_cast<ListPageHeader*>(PageGetContents(bytes))};
+        const ListPage to = ListPage::At(bytes);
         RemoveDeadSlots(to, padded, dead);
         to.header->live = live;
         const uint32 slots = to.header->rows / static_cast<uint32>(CodeRows(padded) + kTrailerRows) * kBlockSize;
@@ -167,7 +167,7 @@ static void VacuumRowPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
     if (found > 0) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-        const RowPage to{bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+        const RowPage to = RowPage::At(bytes);
         for (uint16 slot = 0; slot < to.header->used; slot++)
             if (dead[slot]) to.row(layout, slot)->heap_tid = HeapTid{};
         to.header->live = static_cast<uint16>(to.header->live - found);
@@ -191,7 +191,7 @@ static void VacuumSidePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
     if (found > 0) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-        const SidePage to{bytes, reinterpret_cast<SidePageHeader*>(PageGetContents(bytes))};
+        const SidePage to = SidePage::At(bytes);
         memcpy(to.tids(), kept, count * sizeof(HeapTid));
         to.header->count = count;
         to.SetLower();
@@ -250,8 +250,7 @@ static void UpdateDescriptors(const Vacuum& vacuum) {
             if (state == nullptr) {
                 state = GenericXLogStart(vacuum.index);
                 Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-                descriptors = DescriptorPage{bytes, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(bytes))}
-                                  .descriptors();
+                descriptors = DescriptorPage::At(bytes).descriptors();
             }
             descriptors[slot].entries = news.entries;
             descriptors[slot].insert = insert;

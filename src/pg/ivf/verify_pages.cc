@@ -213,7 +213,7 @@ void Verifier::CheckRowPage(BlockNumber block) {
 void Verifier::CheckTailPage(BlockNumber block, Page tail) {
     if (!layout.TwoPages(meta.padded)) Report(block, "the page holds a row's second part, but rows have none");
     if (NextOf(tail) != InvalidBlockNumber) Report(block, "a row's second part links to another page");
-    CheckCodes(block, reinterpret_cast<const int8*>(PageGetContents(tail)), meta.padded - layout.head_codes);
+    CheckCodes(block, RowTailCodes(tail), meta.padded - layout.head_codes);
     const LocationIndex lower = LowerOf(tail);
     InitPage(tail, PageKind::kRowTail);
     CheckUsed(block, tail, lower);

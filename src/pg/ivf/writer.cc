@@ -28,7 +28,7 @@ BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions
         Buffer buffer = AppendPage(writer);
         Page page = BufferGetPage(buffer);
         MeanPage::Init(page);
-        MeanPage mean_page{page, reinterpret_cast<MeanPageHeader*>(PageGetContents(page))};
+        MeanPage mean_page = MeanPage::At(page);
         const uint32 count = dimensions - done < kMeanPerPage ? dimensions - done : kMeanPerPage;
         memcpy(mean_page.values(), mean + done, count * sizeof(float));
         mean_page.header->count = count;
@@ -62,7 +62,7 @@ void WriteDescriptors(const Writer& writer, BlockNumber first, const ListDescrip
     for (uint32 done = 0; done < lists; done += kDescriptorsPerPage) {
         Buffer buffer = ReopenPage(writer, first + done / kDescriptorsPerPage);
         Page page = BufferGetPage(buffer);
-        DescriptorPage to{page, reinterpret_cast<DescriptorPageHeader*>(PageGetContents(page))};
+        DescriptorPage to = DescriptorPage::At(page);
         to.header->count = static_cast<uint16>(lists - done < kDescriptorsPerPage ? lists - done : kDescriptorsPerPage);
         memcpy(to.descriptors(), descriptors + done, to.header->count * sizeof(ListDescriptor));
         to.SetLower();
@@ -76,7 +76,7 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
     RowPage page{};
     if (BufferIsValid(buffer)) {
         Page bytes = BufferGetPage(buffer);
-        page = {bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+        page = RowPage::At(bytes);
         if (page.header->used == layout.rows_per_page) Finish();
     }
     if (!BufferIsValid(buffer)) {
@@ -87,7 +87,7 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
                                    RelationGetRelationName(writer.index), layout.MaxBlock())));
         Page bytes = BufferGetPage(buffer);
         RowPage::Init(bytes, owner);
-        page = {bytes, reinterpret_cast<RowPageHeader*>(PageGetContents(bytes))};
+        page = RowPage::At(bytes);
     }
 
     const uint16 slot = page.header->used++;
@@ -101,7 +101,7 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
     if (layout.TwoPages(writer.padded)) {
         Buffer tail = AppendPage(writer);
         InitPage(BufferGetPage(tail), PageKind::kRowTail);
-        memcpy(PageGetContents(BufferGetPage(tail)), codes + layout.head_codes, writer.padded - layout.head_codes);
+        memcpy(RowTailCodes(BufferGetPage(tail)), codes + layout.head_codes, writer.padded - layout.head_codes);
         OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
         OpaqueOf(page.page)->next = BufferGetBlockNumber(tail);
         ReleaseNewPage(tail);
@@ -142,8 +142,8 @@ void ListWriter::NextPage() {
     ListPage::Init(BufferGetPage(next), id, *descriptor);
     if (BufferIsValid(buffer)) {
         Page page = BufferGetPage(buffer);
-        const ListPage full{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
-        reinterpret_cast<ListPageHeader*>(PageGetContents(BufferGetPage(next)))->start_row = full.EndRow(writer.padded);
+        const ListPage full = ListPage::At(page);
+        ListPage::At(BufferGetPage(next)).header->start_row = full.EndRow(writer.padded);
         OpaqueOf(page)->next = block_number;
         ReleaseNewPage(buffer);
     } else {
@@ -160,7 +160,7 @@ void ListWriter::PutRows(const uint8* rows, uint32 count, bool whole) {
     while (count > 0) {
         if (!BufferIsValid(buffer)) NextPage();
         Page page = BufferGetPage(buffer);
-        ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+        ListPage to = ListPage::At(page);
         const uint32 room = kListAreaRows - to.header->rows;
         if (room == 0 || (whole && room < count)) {
             NextPage();
@@ -189,13 +189,13 @@ void ListWriter::FlushBlock() {
         PutRows(block, block_rows - kTrailerRows, false);
     } else {
         Page page = BufferGetPage(buffer);
-        const ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+        const ListPage to = ListPage::At(page);
         if (to.header->rows + block_rows > kListAreaRows) NextPage();
         PutRows(block, block_rows - kTrailerRows, false);
     }
     PutRows(reinterpret_cast<const uint8*>(&trailer), kTrailerRows, true);
     Page page = BufferGetPage(buffer);
-    reinterpret_cast<ListPageHeader*>(PageGetContents(page))->live += staged;
+    ListPage::At(page).header->live += staged;
     staged = 0;
 }
 
@@ -205,7 +205,7 @@ void ListWriter::Finish() {
         bool as_entries = false;
         if (BufferIsValid(buffer)) {
             Page page = BufferGetPage(buffer);
-            ListPage to{page, reinterpret_cast<ListPageHeader*>(PageGetContents(page))};
+            ListPage to = ListPage::At(page);
             const Size room = kListAreaBytes - to.header->rows * kRowBytes;
             as_entries = to.EndRow(writer.padded) == 0 && room < BlockBytes(writer.padded) &&
                          room >= staged * EntryBytes(writer.padded);
@@ -229,7 +229,7 @@ void SideWriter::Add(HeapTid tid) {
     SidePage to{};
     if (BufferIsValid(buffer)) {
         Page page = BufferGetPage(buffer);
-        to = {page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+        to = SidePage::At(page);
     }
     if (!BufferIsValid(buffer) || to.header->count == kSideTidsPerPage) {
         Buffer next = AppendPage(writer);
@@ -243,7 +243,7 @@ void SideWriter::Add(HeapTid tid) {
         }
         buffer = next;
         Page page = BufferGetPage(buffer);
-        to = {page, reinterpret_cast<SidePageHeader*>(PageGetContents(page))};
+        to = SidePage::At(page);
     }
     to.tids()[to.header->count++] = tid;
     to.SetLower();

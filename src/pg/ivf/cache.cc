@@ -1,0 +1,214 @@
+// The backend's cache of index structures.
+#include "pg/ivf/cache.h"
+
+extern "C" {
+#include "pgstat.h"
+#include "utils/inval.h"
+}
+
+#include "pg/guard.h"
+#include "pg/ivf/feed.h"
+
+namespace annex::pg::ivf {
+
+int cache_size_setting = 32 * 1024;
+
+struct CachedIndex {
+    CachedIndex* next;
+    RelationFileId file;
+    Oid oid;
+    uint64 generation;
+    bool ready;  // loaded to the end; an error may have come in between
+    bool stale;
+    int pins;
+    uint64 last_use;
+    Size bytes;
+    Space* space;
+    CentroidTable* centroids;
+    ListDescriptor* descriptors;  // malloc'd, with `centroids` only
+    Buffer* hints;                // malloc'd; by block
+    BlockNumber hint_count;
+};
+
+static CachedIndex* entries = nullptr;
+static uint64 uses = 0;
+
+// Pages for which a buffer is remembered: 4 bytes each.
+static constexpr BlockNumber kMostHints = 1 << 20;
+
+static void Free(CachedIndex* entry) {
+    for (CachedIndex** link = &entries; *link != nullptr; link = &(*link)->next) {
+        if (*link != entry) continue;
+        *link = entry->next;
+        break;
+    }
+    delete entry->space;
+    delete entry->centroids;
+    free(entry->descriptors);
+    free(entry->hints);
+    delete entry;
+}
+
+static Size BytesHeld() {
+    Size bytes = 0;
+    for (const CachedIndex* entry = entries; entry != nullptr; entry = entry->next) bytes += entry->bytes;
+    return bytes;
+}
+
+// Frees what nobody uses: everything stale, and the least recently used until `bytes` more fit.
+static void MakeRoom(Size bytes) {
+    for (CachedIndex* entry = entries; entry != nullptr;) {
+        CachedIndex* next = entry->next;
+        if (entry->pins == 0 && (entry->stale || !entry->ready)) Free(entry);
+        entry = next;
+    }
+    const Size limit = static_cast<Size>(cache_size_setting) * 1024;
+    while (BytesHeld() + bytes > limit) {
+        CachedIndex* oldest = nullptr;
+        for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next)
+            if (entry->pins == 0 && (oldest == nullptr || entry->last_use < oldest->last_use)) oldest = entry;
+        if (oldest == nullptr) return;
+        Free(oldest);
+    }
+}
+
+extern "C" {
+static void Invalidate(Datum, Oid relation) noexcept {
+    for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next)
+        if (relation == InvalidOid || relation == entry->oid) entry->stale = true;
+}
+
+static void Unpin(void* arg) noexcept {
+    auto* entry = static_cast<CachedIndex*>(arg);
+    if (--entry->pins == 0 && (entry->stale || !entry->ready)) Free(entry);
+}
+}
+
+static void PinUntil(CachedIndex* entry, MemoryContext owner) {
+    auto* callback = static_cast<MemoryContextCallback*>(MemoryContextAllocZero(owner, sizeof(MemoryContextCallback)));
+    callback->func = Unpin;
+    callback->arg = entry;
+    entry->pins++;
+    entry->last_use = ++uses;
+    MemoryContextRegisterResetCallback(owner, callback);
+}
+
+static void LoadSpace(CachedIndex* entry, Relation index, const MetaPage& meta) {
+    auto* mean = static_cast<float*>(palloc(meta.dimensions * sizeof(float)));
+    ReadMean(index, meta, mean);
+    Guard([&] {
+        entry->space =
+            new Space(meta.metric, meta.dimensions, meta.seed, std::vector<float>(mean, mean + meta.dimensions));
+    });
+    pfree(mean);
+}
+
+static void LoadCentroids(CachedIndex* entry, Relation index, const MetaPage& meta) {
+    Guard([&] {
+        entry->descriptors = static_cast<ListDescriptor*>(calloc(meta.lists, sizeof(ListDescriptor)));
+        if (entry->descriptors == nullptr) throw std::bad_alloc();
+        entry->centroids = new CentroidTable(meta.padded, meta.lists);
+    });
+    auto* scratch = static_cast<int8*>(palloc(meta.padded));
+    IndexFile file{index, 0};
+    RowReader reader(&file, meta, scratch);
+    for (uint32 list = 0; list < meta.lists; list++) {
+        const ListId id{meta.descriptors + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
+        reader.Finish();
+        entry->descriptors[list] = ReadDescriptor(index, meta, id);
+        RowFactors factors;
+        const int8* codes =
+            reader.Read(entry->descriptors[list].centroid, ListTarget(id), RowOwner::kCentroids, &factors);
+        if (codes == nullptr) ReportCorrupted(index, id.block, "a list has no centroid");
+        if (!(factors.scale >= 0 && factors.scale < 1e38F && factors.error >= 0 && factors.error < 1e38F))
+            ReportCorrupted(index, id.block, "the factors of a centroid are impossible");
+        Guard([&] { entry->centroids->Add(ListTarget(id), codes, factors.scale, factors.error); });
+    }
+    reader.Finish();
+    Guard([&] { entry->centroids->Finish(); });
+    pfree(scratch);
+}
+
+static void LoadHints(CachedIndex* entry, Relation index) {
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    const BlockNumber count = blocks < kMostHints ? blocks : kMostHints;
+    // Without memory for it there are no hints.
+    entry->hints = static_cast<Buffer*>(calloc(count, sizeof(Buffer)));
+    entry->hint_count = entry->hints != nullptr ? count : 0;
+}
+
+static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext owner) {
+    const Size centroid_bytes =
+        meta.lists * (CentroidTable::BytesPerList(meta.padded) + sizeof(ListDescriptor)) + BlockBytes(meta.padded);
+    // One index may take half of the cache; a larger one keeps its space alone.
+    const bool with_centroids = centroid_bytes <= static_cast<Size>(cache_size_setting) * 1024 / 2;
+    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 + (with_centroids ? centroid_bytes : 0) +
+                       RelationGetNumberOfBlocks(index) * sizeof(Buffer);
+    MakeRoom(bytes);
+
+    CachedIndex* entry = nullptr;
+    Guard([&] { entry = new CachedIndex{}; });
+    entry->next = entries;
+    entries = entry;
+    entry->file = ANNEX_RELATION_FILE(index);
+    entry->oid = RelationGetRelid(index);
+    entry->generation = meta.generation;
+    entry->bytes = bytes;
+    PinUntil(entry, owner);
+    LoadSpace(entry, index, meta);
+    if (with_centroids) {
+        LoadCentroids(entry, index, meta);
+        LoadHints(entry, index);
+    }
+    entry->ready = true;
+    return entry;
+}
+
+CachedIndex* AcquireIndex(Relation index, const MetaPage& meta, MemoryContext owner) {
+    static bool registered = false;
+    if (!registered) {
+        CacheRegisterRelcacheCallback(Invalidate, 0);
+        registered = true;
+    }
+    const RelationFileId file = ANNEX_RELATION_FILE(index);
+    for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next) {
+        if (entry->stale || !entry->ready || entry->oid != RelationGetRelid(index) ||
+            entry->generation != meta.generation || !ANNEX_SAME_RELATION_FILE(entry->file, file))
+            continue;
+        PinUntil(entry, owner);
+        return entry;
+    }
+    return Load(index, meta, owner);
+}
+
+const Space& SpaceOf(const CachedIndex& cached) {
+    return *cached.space;
+}
+const CentroidTable* CentroidsOf(const CachedIndex& cached) {
+    return cached.centroids;
+}
+
+ListDescriptor DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id) {
+    if (cached->descriptors == nullptr || id == kRootList) return ReadDescriptor(index, meta, id);
+    const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
+    if (id.block < meta.descriptors || list >= meta.lists)
+        ReportCorrupted(index, 0, "a centroid names a list descriptor outside of the index");
+    ListDescriptor* descriptor = &cached->descriptors[list];
+    // An empty list gets its first page when a row comes.
+    if (descriptor->first == InvalidBlockNumber) *descriptor = ReadDescriptor(index, meta, id);
+    return *descriptor;
+}
+
+Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
+    if (cached == nullptr || block >= cached->hint_count) return ReadBuffer(index, block);
+    Buffer* hint = &cached->hints[block];
+    if (*hint != InvalidBuffer && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
+        pgstat_count_buffer_read(index);
+        pgstat_count_buffer_hit(index);
+        return *hint;
+    }
+    *hint = ReadBuffer(index, block);
+    return *hint;
+}
+
+}  // namespace annex::pg::ivf

@@ -1,0 +1,27 @@
+// What a backend keeps of the indexes it uses: the space, the centroids, and where their pages were last found in
+// shared buffers. Bounded by ivf.cache_size.
+//
+// An entry belongs to a relfilenumber and to the index's generation, and goes stale with every relcache invalidation of
+// the index. Users pin entries: a stale one is freed when its last user lets go.
+#pragma once
+
+#include "annex/centroid_table.h"
+#include "pg/ivf/ivf.h"
+
+namespace annex::pg::ivf {
+
+struct CachedIndex;
+
+// The entry of an index, made if need be and pinned until the memory context goes. `meta` was read under the caller's
+// snapshot.
+[[nodiscard]] CachedIndex* AcquireIndex(Relation index, const MetaPage& meta, MemoryContext owner);
+
+[[nodiscard]] const Space& SpaceOf(const CachedIndex& cached);
+// nullptr: the centroids do not fit into ivf.cache_size and are read from their pages.
+[[nodiscard]] const CentroidTable* CentroidsOf(const CachedIndex& cached);
+// The descriptor of a list whose first page and generation never change once it has a page.
+[[nodiscard]] ListDescriptor DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id);
+// Pins a page, trying the buffer where it was found before.
+[[nodiscard]] Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block);
+
+}  // namespace annex::pg::ivf
