@@ -110,6 +110,17 @@ CREATE TABLE stored_again AS SELECT * FROM stored;
 SELECT count(*) FROM stored JOIN stored_again USING (n) WHERE stored.v = stored_again.v AND vector_send(stored.v) = vector_send(stored_again.v);
 DROP TABLE stored, stored_again;
 
+-- Bytes that are no vector, by a cast that nobody should create
+
+CREATE CAST (bytea AS vector) WITHOUT FUNCTION;
+SELECT bytes, e.* FROM unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x010000000000803f', '\x020000000000803f', '\x000000000000803f', '\xffff00000000803f']) bytes,
+	LATERAL error_of(format('SELECT vector_dims(%L::bytea::vector)', bytes)) e;
+CREATE TABLE broken (v bytea);
+INSERT INTO broken VALUES ('\x0200');
+SELECT e.* FROM error_of('SELECT vector_dims(v::vector) FROM broken') e;
+DROP TABLE broken;
+DROP CAST (bytea AS vector);
+
 -- Parallel workers may use all of it
 
 SELECT count(*) > 30 AS found, count(*) FILTER (WHERE proparallel <> 's' OR provolatile <> 'i') AS unsafe, count(*) FILTER (WHERE NOT proisstrict AND prokind = 'f') AS not_strict
