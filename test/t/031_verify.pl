@@ -47,7 +47,7 @@ my @damage = (
 	['mean: NaN', 'small',
 		sub { $_[0]->put_u32(($_[0]->pages(IvfFile::MEAN))[0], IvfFile::MEAN_VALUES, 0x7fc00000) },
 		qr/the mean is not finite/],
-	['mean: a value too few', 'small', sub { $_[0]->put_u32(($_[0]->pages(IvfFile::MEAN))[0], 24, 2) },
+	['mean: a value too few', 'small', sub { $_[0]->put_u32(($_[0]->pages(IvfFile::MEAN))[0], IvfFile::MEAN_COUNT, 2) },
 		qr/the mean has not as many dimensions as the index/],
 	['descriptor: state', 'small',
 		sub { $_[0]->put_u8(($_[0]->pages(IvfFile::DESCRIPTORS))[0], IvfFile::DESCRIPTOR_LIST, 9) },
@@ -90,7 +90,7 @@ my @damage = (
 	['list: live', 'small', sub {
 			my ($file) = @_;
 			my ($block) = $file->list_pages(1);
-			$file->put_u32($block, IvfFile::LIST_LIVE, $file->u32($block, IvfFile::LIST_LIVE) + 1);
+			$file->put_u16($block, IvfFile::LIST_LIVE, $file->u16($block, IvfFile::LIST_LIVE) + 1);
 		},
 		qr/the page's live entries are not as many as it says/],
 	['list: end of what is used', 'small',
@@ -125,7 +125,7 @@ my @damage = (
 			my ($file) = @_;
 			my ($block) = $file->list_pages(1);
 			$file->put_u16($block, $file->trailer($block, 64) + 192 + 4, 0);
-			$file->put_u32($block, IvfFile::LIST_LIVE, $file->u32($block, IvfFile::LIST_LIVE) - 1);
+			$file->put_u16($block, IvfFile::LIST_LIVE, $file->u16($block, IvfFile::LIST_LIVE) - 1);
 		},
 		qr/has 1 entries in lists and should have 2/],
 	['root: an entry that leads to no list', 'small', sub {
@@ -142,12 +142,12 @@ my @damage = (
 		},
 		qr/a list's centroid has two entries/],
 	['centroid row: of no list', 'small',
-		sub { $_[0]->put_u16(($_[0]->row_pages(2))[0], IvfFile::ROWS_AREA + 4, 99) },
+		sub { $_[0]->put_u16(($_[0]->row_pages(2))[0], IvfFile::ROWS_AREA + IvfFile::ROW_TID_OFFSET, 99) },
 		qr/a centroid's row belongs to no list/],
 	['centroid row: free', 'small', sub {
 			my ($file) = @_;
 			my ($block) = $file->row_pages(2);
-			$file->put_u16($block, IvfFile::ROWS_AREA + 4, 0);
+			$file->put_u16($block, IvfFile::ROWS_AREA + IvfFile::ROW_TID_OFFSET, 0);
 			$file->put_u16($block, IvfFile::ROWS_LIVE, $file->u16($block, IvfFile::ROWS_LIVE) - 1);
 		},
 		qr/the centroid of the list in slot 0 has no row/],
@@ -211,7 +211,7 @@ my @damage = (
 		qr/a row's second part is missing/],
 	['second part: something else', 'large', sub { $_[0]->put_u32(($_[0]->row_pages(1))[0], IvfFile::NEXT, 0) },
 		qr/something else is there/],
-	['second part: code', 'large', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROW_TAIL))[-1], 24, 0x80) },
+	['second part: code', 'large', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROW_TAIL))[-1], IvfFile::TAIL_CODES, 0x80) },
 		qr/a code of a row is out of range/],
 
 	# What crashes leave behind is no damage.
@@ -234,22 +234,22 @@ my @damage = (
 	['an entry whose row was freed', 'small', sub {
 			my ($file) = @_;
 			my ($block) = $file->row_pages(1);
-			$file->put_u16($block, IvfFile::ROWS_AREA + 4, 0);
+			$file->put_u16($block, IvfFile::ROWS_AREA + IvfFile::ROW_TID_OFFSET, 0);
 			$file->put_u16($block, IvfFile::ROWS_LIVE, $file->u16($block, IvfFile::ROWS_LIVE) - 1);
 		},
 		undef]);
 
 # One index for each, all of them damaged at once.
-my @paths;
-for my $i (0 .. $#damage)
-{
-	my $table = $damage[$i][1];
-	my $index = $table eq 'small' ? "(v vector_cosine_ops) WITH (lists = $lists, spill = on)"
-	  : '(v vector_l2_ops) WITH (lists = 2, spill = off)';
-	$node->safe_psql('postgres', "CREATE INDEX damaged_$i ON $table USING ivf $index");
-	push @paths, $node->safe_psql('postgres', "SELECT pg_relation_filepath('damaged_$i')");
-}
-# And one that misses a row, whose file is of the time before it was inserted; and two whose entry for a row is gone.
+my %options = (
+	small => "(v vector_cosine_ops) WITH (lists = $lists, spill = on)",
+	large => '(v vector_l2_ops) WITH (lists = 2, spill = off)');
+$node->safe_psql('postgres',
+	join '', map { "CREATE INDEX damaged_$_ ON $damage[$_][1] USING ivf $options{$damage[$_][1]};\n" } 0 .. $#damage);
+my @paths = split /\n/, $node->safe_psql('postgres',
+	"SELECT pg_relation_filepath('damaged_' || i) FROM generate_series(0, $#damage) i ORDER BY i");
+
+# And some that miss a row, whose files are of the time before it was inserted; one whose entry for a row is gone;
+# and one whose hints will mislead.
 $node->safe_psql('postgres', q{
 	CREATE TABLE missing (id serial PRIMARY KEY, v vector(3), active bool);
 	INSERT INTO missing (v, active) SELECT ARRAY[random(), random(), i]::vector, i % 2 = 0 FROM generate_series(1, 300) i;
@@ -258,9 +258,13 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE vacuumed (id serial PRIMARY KEY, v vector(3));
 	INSERT INTO vacuumed (v) SELECT ARRAY[random(), random(), i]::vector FROM generate_series(1, 300) i;
 	CREATE INDEX vacuumed_v ON vacuumed USING ivf (v vector_l2_ops) WITH (lists = 1, spill = off);
+	CREATE TABLE hinted (id serial PRIMARY KEY, v vector(3));
+	INSERT INTO hinted (v) SELECT ARRAY[random(), random(), i]::vector FROM generate_series(1, 300) i;
+	INSERT INTO hinted (v) VALUES (NULL);
+	CREATE INDEX hinted_v ON hinted USING ivf (v vector_l2_ops) WITH (lists = 1, spill = off);
 });
 my %files;
-for my $name (qw(missing_all missing_active vacuumed_v))
+for my $name (qw(missing_all missing_active vacuumed_v hinted_v))
 {
 	$files{$name} = $node->data_dir . '/' . $node->safe_psql('postgres', "SELECT pg_relation_filepath('$name')");
 }
@@ -314,7 +318,7 @@ sub kill_entry
 				my $tid = $trailer + 192 + 6 * $v;
 				next if $file->u32($block, $tid) != 0 || $file->u16($block, $tid + 4) != $offset;
 				$file->put_u16($block, $tid + 4, 0);
-				$file->put_u32($block, IvfFile::LIST_LIVE, $file->u32($block, IvfFile::LIST_LIVE) - 1);
+				$file->put_u16($block, IvfFile::LIST_LIVE, $file->u16($block, IvfFile::LIST_LIVE) - 1);
 				return 1;
 			}
 		}
@@ -324,6 +328,13 @@ sub kill_entry
 my $vacuumed = IvfFile->new($files{vacuumed_v});
 ok(kill_entry($vacuumed, 10), 'the entry of the deleted tuple is there');
 $vacuumed->save;
+
+# Rows are said to have room where the list has its own, lists and side chains to have none.
+my $hinted = IvfFile->new($files{hinted_v});
+$hinted->put_u32(0, IvfFile::META_ROW_INSERT, ($hinted->list_pages(1))[-1]);
+$hinted->put_u32(0, IvfFile::META_SIDE_INSERT + 2 * IvfFile::META_SIDE_SIZE, 0xffffffff);
+$hinted->put_u32(($hinted->pages(IvfFile::DESCRIPTORS))[0], IvfFile::DESCRIPTOR_INSERT, 0xffffffff);
+$hinted->save;
 $node->start;
 
 for my $i (0 .. $#damage)
@@ -349,6 +360,13 @@ is($node->psql('postgres', q{SELECT annex_verify('missing_active', true)}),
 	0, 'a row that the predicate leaves out is not missed');
 is($node->psql('postgres', q{SELECT annex_verify('vacuumed_v')}),
 	0, 'an entry may be gone while vacuum has yet to free its row');
+
+for my $vector ("'[1,2,3]'", 'NULL')
+{
+	is($node->psql('postgres', "INSERT INTO hinted (v) VALUES ($vector)", timeout => 60),
+		0, "wrong hints do no harm to an insert of $vector");
+}
+is($node->safe_psql('postgres', q{SELECT annex_verify('hinted_v', true)}), '', 'nor to the index');
 
 $node->stop;
 ok(kill_entry($vacuumed, 11), 'the entry of a live tuple is there');
