@@ -5,13 +5,35 @@
 
 namespace annex::pg::ivf {
 
-const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors) {
+static constexpr Size kCacheLine = 64;
+// The processor goes on by itself with what follows the first lines of a long row.
+static constexpr Size kLinesAhead = 8;
+
+Buffer RowReader::Prefetch(Place place) {
     const BlockNumber block = layout_.Block(place);
-    if (block != block_ || !BufferIsValid(buffer_)) {
+    if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
+    Buffer buffer = PinPage(file_->cached, index_, block);
+    const auto* page = reinterpret_cast<const char*>(BufferGetPage(buffer));
+    const Size begin = kRowAreaOffset + static_cast<Size>(layout_.Slot(place)) * layout_.row_bytes;
+    const Size end = begin + layout_.row_bytes < BLCKSZ ? begin + layout_.row_bytes : BLCKSZ;
+    __builtin_prefetch(page);
+    for (Size at = begin; at < end && at < begin + kLinesAhead * kCacheLine; at += kCacheLine)
+        __builtin_prefetch(page + at);
+    return buffer;
+}
+
+const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors, Buffer pinned) {
+    const BlockNumber block = layout_.Block(place);
+    if (BufferIsValid(buffer_) && block == block_) {
+        if (BufferIsValid(pinned)) ReleaseBuffer(pinned);
+    } else {
         Finish();
-        if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
         CHECK_FOR_INTERRUPTS();
-        buffer_ = PinPage(file_->cached, index_, block);
+        if (!BufferIsValid(pinned)) {
+            if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
+            pinned = PinPage(file_->cached, index_, block);
+        }
+        buffer_ = pinned;
         block_ = block;
         LockBuffer(buffer_, BUFFER_LOCK_SHARE);
     }

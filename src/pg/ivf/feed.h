@@ -28,9 +28,17 @@ class RowReader {
     RowReader(IndexFile* file, const MetaPage& meta, int8* scratch)
         : file_(file), index_(file->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
 
+    // Pins the page of a place and asks for the row's memory, so that it is on its way when Read needs it. The buffer
+    // is handed to Read, or released.
+    [[nodiscard]] Buffer Prefetch(Place place);
+
     // The row at a place, or nullptr if that is not (or no longer) the row of this heap TID. What it returns stays
     // valid until the next call.
-    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors);
+    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors) {
+        return Read(place, heap_tid, owner, factors, InvalidBuffer);
+    }
+    // The same for a page that Prefetch has pinned.
+    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors, Buffer pinned);
     void Finish();
 
   private:

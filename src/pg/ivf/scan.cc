@@ -159,16 +159,29 @@ static void RankLists(IndexScanDesc desc, uint32 wanted) {
     Guard([&] { search->SortRanked(); });
 }
 
+// Rows lie where the cache has seldom been, so that memory sets the pace: several are asked for before the first is
+// needed.
 static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> survivors) {
+    static constexpr size_t kAhead = 8;
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     RowReader reader(&scan->file, scan->meta, scan->row_scratch);
-    for (const Survivor& survivor : survivors) {
-        if (!search->Wants(survivor)) continue;
+    Buffer pinned[kAhead];
+    size_t ahead = 0;
+    for (size_t i = 0; i < survivors.size(); i++) {
+        for (; ahead < survivors.size() && ahead < i + kAhead; ahead++)
+            pinned[ahead % kAhead] =
+                search->Wants(survivors[ahead]) ? reader.Prefetch(survivors[ahead].place) : InvalidBuffer;
+        Buffer buffer = pinned[i % kAhead];
+        if (!BufferIsValid(buffer)) continue;
+        if (!search->Wants(survivors[i])) {
+            ReleaseBuffer(buffer);
+            continue;
+        }
         RowFactors factors;
-        const int8* codes = reader.Read(survivor.place, survivor.heap_tid, RowOwner::kHeap, &factors);
+        const int8* codes = reader.Read(survivors[i].place, survivors[i].heap_tid, RowOwner::kHeap, &factors, buffer);
         // A row that is gone, or whose place another row has taken since, is none that this scan can see.
-        if (codes != nullptr) Guard([&] { search->Refine(survivor, codes, factors); });
+        if (codes != nullptr) Guard([&] { search->Refine(survivors[i], codes, factors); });
     }
     reader.Finish();
 }
