@@ -139,6 +139,7 @@ run() {
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     make_place
+    echo "compiling the first time takes a minute or two"
     "$devserver" start "$(demo_dir)" shared_buffers=256MB >/dev/null
     enter
     psql -X -q -d postgres -c 'CREATE DATABASE demo'
