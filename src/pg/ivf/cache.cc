@@ -211,4 +211,16 @@ Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
     return *hint;
 }
 
+BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id) {
+    const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
+    return cached->descriptors == nullptr || list >= meta.lists ? InvalidBlockNumber : cached->descriptors[list].first;
+}
+
+const char* PageHint(const CachedIndex* cached, BlockNumber block) {
+    if (cached == nullptr || block >= cached->hint_count || cached->hints[block] == InvalidBuffer) return nullptr;
+    const Buffer buffer = cached->hints[block];
+    if (BufferIsLocal(buffer)) return nullptr;
+    return BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
+}
+
 }  // namespace annex::pg::ivf

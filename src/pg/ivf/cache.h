@@ -24,4 +24,10 @@ struct CachedIndex;
 // Pins a page, trying the buffer where it was found before.
 [[nodiscard]] Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block);
 
+// The first page of a list as far as the cache knows, or InvalidBlockNumber.
+[[nodiscard]] BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id);
+// Where a page was found last, to ask for its memory ahead of time; nullptr: not known. Nothing may be read there: the
+// buffer is not pinned and may hold another page by now.
+[[nodiscard]] const char* PageHint(const CachedIndex* cached, BlockNumber block);
+
 }  // namespace annex::pg::ivf

@@ -6,34 +6,35 @@
 namespace annex::pg::ivf {
 
 static constexpr Size kCacheLine = 64;
-// The processor goes on by itself with what follows the first lines of a long row.
-static constexpr Size kLinesAhead = 8;
+// The processor goes on by itself once it has seen some lines in a row, but not beyond 4 kB.
+static constexpr Size kRowLinesAhead = 8;
+static constexpr Size kPageLinesAhead = 6;
+static constexpr Size kProcessorPage = 4096;
 
-Buffer RowReader::Prefetch(Place place) {
-    const BlockNumber block = layout_.Block(place);
-    if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
-    Buffer buffer = PinPage(file_->cached, index_, block);
-    const auto* page = reinterpret_cast<const char*>(BufferGetPage(buffer));
+void RowReader::Prefetch(Place place) const {
+    const char* page = PageHint(file_->cached, layout_.Block(place));
+    if (page == nullptr) return;
     const Size begin = kRowAreaOffset + static_cast<Size>(layout_.Slot(place)) * layout_.row_bytes;
     const Size end = begin + layout_.row_bytes < BLCKSZ ? begin + layout_.row_bytes : BLCKSZ;
     __builtin_prefetch(page);
-    for (Size at = begin; at < end && at < begin + kLinesAhead * kCacheLine; at += kCacheLine)
+    for (Size at = begin; at < end && at < begin + kRowLinesAhead * kCacheLine; at += kCacheLine)
         __builtin_prefetch(page + at);
-    return buffer;
 }
 
-const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors, Buffer pinned) {
+void PrefetchPage(const CachedIndex* cached, BlockNumber block) {
+    const char* page = PageHint(cached, block);
+    if (page == nullptr) return;
+    for (Size half = 0; half < BLCKSZ; half += kProcessorPage)
+        for (Size line = 0; line < kPageLinesAhead; line++) __builtin_prefetch(page + half + line * kCacheLine);
+}
+
+const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors) {
     const BlockNumber block = layout_.Block(place);
-    if (BufferIsValid(buffer_) && block == block_) {
-        if (BufferIsValid(pinned)) ReleaseBuffer(pinned);
-    } else {
+    if (block != block_ || !BufferIsValid(buffer_)) {
         Finish();
+        if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
         CHECK_FOR_INTERRUPTS();
-        if (!BufferIsValid(pinned)) {
-            if (!file_->Holds(block)) ReportCorrupted(index_, block, "an entry names a row outside of the index");
-            pinned = PinPage(file_->cached, index_, block);
-        }
-        buffer_ = pinned;
+        buffer_ = PinPage(file_->cached, index_, block);
         block_ = block;
         LockBuffer(buffer_, BUFFER_LOCK_SHARE);
     }

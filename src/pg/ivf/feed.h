@@ -28,17 +28,12 @@ class RowReader {
     RowReader(IndexFile* file, const MetaPage& meta, int8* scratch)
         : file_(file), index_(file->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
 
-    // Pins the page of a place and asks for the row's memory, so that it is on its way when Read needs it. The buffer
-    // is handed to Read, or released.
-    [[nodiscard]] Buffer Prefetch(Place place);
+    // Asks for the memory of the row at a place, so that it is on its way when Read needs it.
+    void Prefetch(Place place) const;
 
     // The row at a place, or nullptr if that is not (or no longer) the row of this heap TID. What it returns stays
     // valid until the next call.
-    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors) {
-        return Read(place, heap_tid, owner, factors, InvalidBuffer);
-    }
-    // The same for a page that Prefetch has pinned.
-    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors, Buffer pinned);
+    const int8* Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors);
     void Finish();
 
   private:
@@ -50,6 +45,9 @@ class RowReader {
     Buffer buffer_ = InvalidBuffer;
     BlockNumber block_ = InvalidBlockNumber;
 };
+
+// Asks for the memory of a list's first page.
+void PrefetchPage(const CachedIndex* cached, BlockNumber block);
 
 // Feeds one page and returns the next one's number.
 BlockNumber FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,

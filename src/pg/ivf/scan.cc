@@ -159,29 +159,24 @@ static void RankLists(IndexScanDesc desc, uint32 wanted) {
     Guard([&] { search->SortRanked(); });
 }
 
-// Rows lie where the cache has seldom been, so that memory sets the pace: several are asked for before the first is
-// needed.
+// Rows lie where the processor's cache has seldom been, so that memory sets the pace: several are asked for before the
+// first is needed.
 static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> survivors) {
-    static constexpr size_t kAhead = 8;
+    static constexpr size_t kAhead = 6;
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     RowReader reader(&scan->file, scan->meta, scan->row_scratch);
-    Buffer pinned[kAhead];
-    size_t ahead = 0;
+    const size_t first = survivors.size() < kAhead ? survivors.size() : kAhead;
+    for (size_t i = 0; i < first; i++) reader.Prefetch(survivors[i].place);
     for (size_t i = 0; i < survivors.size(); i++) {
-        for (; ahead < survivors.size() && ahead < i + kAhead; ahead++)
-            pinned[ahead % kAhead] =
-                search->Wants(survivors[ahead]) ? reader.Prefetch(survivors[ahead].place) : InvalidBuffer;
-        Buffer buffer = pinned[i % kAhead];
-        if (!BufferIsValid(buffer)) continue;
-        if (!search->Wants(survivors[i])) {
-            ReleaseBuffer(buffer);
-            continue;
-        }
+        const Survivor& survivor = survivors[i];
+        if (i + kAhead < survivors.size() && search->Wants(survivors[i + kAhead]))
+            reader.Prefetch(survivors[i + kAhead].place);
+        if (!search->Wants(survivor)) continue;
         RowFactors factors;
-        const int8* codes = reader.Read(survivors[i].place, survivors[i].heap_tid, RowOwner::kHeap, &factors, buffer);
+        const int8* codes = reader.Read(survivor.place, survivor.heap_tid, RowOwner::kHeap, &factors);
         // A row that is gone, or whose place another row has taken since, is none that this scan can see.
-        if (codes != nullptr) Guard([&] { search->Refine(survivors[i], codes, factors); });
+        if (codes != nullptr) Guard([&] { search->Refine(survivor, codes, factors); });
     }
     reader.Finish();
 }
@@ -204,6 +199,10 @@ static void ProbeList(IndexScanDesc desc, const RankedList& list) {
     RefineSurvivors(desc, survivors);
 }
 
+static void PrefetchList(const IvfScan* scan, const RankedList& list) {
+    PrefetchPage(scan->cached, FirstPageHint(scan->cached, scan->meta, TargetList(list.target)));
+}
+
 // Probes lists [from, to) of the ranking.
 static void RunRound(IndexScanDesc desc, uint32 from, uint32 to) {
     IvfScan* scan = ScanOf(desc);
@@ -212,7 +211,10 @@ static void RunRound(IndexScanDesc desc, uint32 from, uint32 to) {
     const auto ranked = static_cast<uint32>(search->ranked().size());
     if (to > ranked) to = ranked;
     Guard([&] { search->BeginRound(static_cast<size_t>(scan->k)); });
-    for (uint32 i = from; i < to; i++) ProbeList(desc, search->ranked()[i]);
+    for (uint32 i = from; i < to; i++) {
+        if (i + 1 < to) PrefetchList(scan, search->ranked()[i + 1]);
+        ProbeList(desc, search->ranked()[i]);
+    }
     scan->probed = to;
     Guard([&] { search->EndRound(to); });
 }
