@@ -95,7 +95,7 @@ class ListSearch {
     void FeedRows(const uint8_t* rows, size_t count, size_t start_row);
     // Entries that are not packed yet.
     void FeedEntries(const uint8_t* entries, size_t count);
-    // Entries that may matter, best first while the threshold is open, else in order of place. Throws kCorrupted if a
+    // Entries that may matter, the best first while the threshold is open, else in order of place. Throws kCorrupted if a
     // block was not complete.
     [[nodiscard]] std::span<const Survivor> EndList();
     // The same in the middle of a list, which a caller does when Crowded() so that a long list does not hold much
@@ -122,6 +122,7 @@ class ListSearch {
 
   private:
     void Reset(const Space& space);
+    void TakeCentroids(size_t count);
     void Estimate(const BlockTrailer& trailer);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
@@ -148,6 +149,7 @@ class ListSearch {
     std::vector<uint8_t> scratch_;  // a block made of entries
 
     std::vector<Survivor> centroids_;
+    std::vector<uint64_t> centroid_keys_;  // estimates, made comparable as integers, above numbers in centroids_
     size_t centroids_given_ = 0;
     std::vector<RankedList> ranked_;
     size_t probed_ = 0;

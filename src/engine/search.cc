@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "annex/error.h"
@@ -29,6 +30,7 @@ void ListSearch::Reset(const Space& space) {
     scratch_.resize(code_rows_ * kRowBytes);
     survivors_.clear();
     centroids_.clear();
+    centroid_keys_.clear();
     centroids_given_ = 0;
     ranked_.clear();
     probed_ = 0;
@@ -90,17 +92,34 @@ void ListSearch::EndRanking() {
     centroids_given_ = 0;
 }
 
-std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
+// An integer that orders as the float does; no NaN comes here.
+static uint32_t OrderedBits(float value) noexcept {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+
+// Moves the best of the remaining keys to their front and the centroids they name to taken_.
+void ListSearch::TakeCentroids(size_t count) {
+    if (centroid_keys_.size() != centroids_.size()) {
+        centroid_keys_.resize(centroids_.size());
+        for (size_t i = 0; i < centroids_.size(); i++)
+            centroid_keys_[i] = static_cast<uint64_t>(OrderedBits(centroids_[i].bound)) << 32 | i;
+    }
     const size_t begin = centroids_given_;
     const size_t end = std::min(begin + count, centroids_.size());
     if (end < centroids_.size())
-        std::nth_element(centroids_.begin() + static_cast<ptrdiff_t>(begin),
-                         centroids_.begin() + static_cast<ptrdiff_t>(end), centroids_.end(),
-                         [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
-    std::sort(centroids_.begin() + static_cast<ptrdiff_t>(begin), centroids_.begin() + static_cast<ptrdiff_t>(end),
-              [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+        std::nth_element(centroid_keys_.begin() + static_cast<ptrdiff_t>(begin),
+                         centroid_keys_.begin() + static_cast<ptrdiff_t>(end), centroid_keys_.end());
+    taken_.clear();
+    for (size_t i = begin; i < end; i++) taken_.push_back(centroids_[centroid_keys_[i] & UINT32_MAX]);
     centroids_given_ = end;
-    return {centroids_.data() + begin, end - begin};
+}
+
+std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
+    TakeCentroids(count);
+    std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    return taken_;
 }
 
 // What is read from a row must be a number before it is compared with anything.
@@ -148,7 +167,8 @@ void ListSearch::RankTable(const CentroidTable& table, size_t wanted) {
         FeedRows(table.rows(), table.row_count(), 0);
         EndRanking();
     }
-    for (const Survivor& centroid : NextCentroids(RankedFor(wanted) - ranked_.size()))
+    TakeCentroids(RankedFor(wanted) - ranked_.size());
+    for (const Survivor& centroid : taken_)
         Rank(centroid, table.codes(centroid.place), table.scale(centroid.place), table.rho(centroid.place));
     SortRanked();
 }
@@ -254,13 +274,20 @@ std::span<const Survivor> ListSearch::EndList() {
     return TakeSurvivors();
 }
 
+// While the threshold is open, the best of a list close it, so they come first; once it is closed, the order of places
+// lets rows of one page be read together.
 std::span<const Survivor> ListSearch::TakeSurvivors() {
     taken_.swap(survivors_);
     survivors_.clear();
-    if (Open())
-        std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; });
-    else
-        std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    auto begin = taken_.begin();
+    if (Open()) {
+        const size_t best = std::min(taken_.size(), 2 * k_);
+        begin += static_cast<ptrdiff_t>(best);
+        const auto nearer = [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; };
+        if (best < taken_.size()) std::nth_element(taken_.begin(), begin, taken_.end(), nearer);
+        std::sort(taken_.begin(), begin, nearer);
+    }
+    std::sort(begin, taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
     return taken_;
 }
 
