@@ -49,7 +49,8 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 echo "annex: installing what is missing"
-apt-get update -qq </dev/null
+# lists that cannot be renewed may still do
+apt-get update -qq </dev/null || echo "annex: apt-get update failed, going on with the lists that are there" >&2
 missing=$(missing_packages)
 echo "    $missing"
 # shellcheck disable=SC2086 # a list of words
