@@ -81,6 +81,8 @@ class ListBuilder {
     [[nodiscard]] static size_t TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept;
 
   private:
+    void EncodeRow(const RowEncoder& encoder, size_t i) noexcept;
+
     Metric metric_;
     size_t dimensions_;
     size_t padded_;

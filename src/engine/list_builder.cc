@@ -1,8 +1,6 @@
 // Mean, sample, training, assignment and encoding for a build.
 #include "annex/list_builder.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +8,7 @@
 
 #include "annex/centroid_table.h"
 #include "annex/error.h"
+#include "engine/clustering/threads.h"
 
 namespace annex {
 
@@ -135,24 +134,29 @@ static void EncodeEntry(const float* y, const float* centroid, size_t padded, bo
     std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
 }
 
+// The record of row i of the batch.
+void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
+    const bool inner_product = metric_ == Metric::kInnerProduct;
+    const float* y = &rows_[i * padded_];
+    uint8_t* out = &records_[i * record_bytes_];
+    const RowFactors factors = encoder.Encode(y, reinterpret_cast<int8_t*>(out + sizeof(RowFactors)));
+    std::memcpy(out, &factors, sizeof factors);
+    out += sizeof factors + padded_;
+    const Assignment assignment = assignments_[i];
+    EncodeEntry(y, centroid(assignment.primary), padded_, inner_product, tids_[i], out);
+    if (spill_ && assignment.secondary != kNoList)
+        EncodeEntry(y, centroid(assignment.secondary), padded_, inner_product, tids_[i], out + EntryBytes(padded_));
+}
+
 size_t ListBuilder::EncodeBatch() {
     assigner_->Assign(rows_.data(), batch_size_, spill_, assignments_.data());
     const RowEncoder encoder(*space_);
-    const bool inner_product = metric_ == Metric::kInnerProduct;
-    const auto n = static_cast<int64_t>(batch_size_);
-#pragma omp parallel for num_threads(threads_) schedule(static) if (threads_ > 1)
-    for (int64_t i = 0; i < n; i++) {
-        const float* y = &rows_[static_cast<size_t>(i) * padded_];
-        uint8_t* out = &records_[static_cast<size_t>(i) * record_bytes_];
-        const RowFactors factors = encoder.Encode(y, reinterpret_cast<int8_t*>(out + sizeof(RowFactors)));
-        std::memcpy(out, &factors, sizeof factors);
-        out += sizeof factors + padded_;
-        const Assignment assignment = assignments_[static_cast<size_t>(i)];
-        EncodeEntry(y, centroid(assignment.primary), padded_, inner_product, tids_[static_cast<size_t>(i)], out);
-        if (spill_ && assignment.secondary != kNoList)
-            EncodeEntry(y, centroid(assignment.secondary), padded_, inner_product, tids_[static_cast<size_t>(i)],
-                        out + EntryBytes(padded_));
-    }
+    // Tasks of some rows each, so that threads seldom meet.
+    constexpr size_t kRowsPerTask = 32;
+    ParallelFor(threads_, (batch_size_ + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, size_t) {
+        const size_t end = std::min(batch_size_, (task + 1) * kRowsPerTask);
+        for (size_t i = task * kRowsPerTask; i < end; i++) EncodeRow(encoder, i);
+    });
     for (size_t i = 0; i < batch_size_; i++) {
         const float* y = &rows_[i * padded_];
         const float* c = centroid(assignments_[i].primary);
