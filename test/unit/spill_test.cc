@@ -135,12 +135,12 @@ TEST(SpillTrial, EqualRowsAndOverflowingSquaresAreHarmless) {
 }
 
 TEST(SpillTrial, MayBeLeftAtAnyStep) {
-    const Sample sample = SampleOf(RandomVectors(20000, 512, 9));
+    const Sample sample = SampleOf(RandomVectors(8000, 512, 9));
     StartThreads(2);
-    const Vectors lists = RandomVectors(300, 512, 10);
+    const Vectors lists = RandomVectors(64, 512, 10);
     bool finished = false;
     for (int steps = 0; !finished; steps++) {
-        SpillTrial trial(sample, lists.data(), 300, 1, 2);
+        SpillTrial trial(sample, lists.data(), 64, 1, 2);
         for (int i = 0; i < steps && !finished; i++) finished = !trial.Step();
     }
     StopThreads();

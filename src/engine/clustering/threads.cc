@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "annex/clustering.h"
 
@@ -21,6 +23,22 @@ namespace {
 constexpr int kMaxThreads = 256;
 
 std::atomic<int> team_size{1};
+
+// What the team works at. Handed over by atomics rather than as variables of the parallel region, so that the thread
+// sanitizer, which cannot look into libgomp, sees what orders the threads.
+std::atomic<const internal::Loop*> current_loop{nullptr};
+std::atomic<size_t> next_worker{0};
+std::atomic<size_t> next_task{0};
+std::atomic<size_t> finished_workers{0};
+
+void TakePart() noexcept {
+    const internal::Loop& loop = *current_loop.load(std::memory_order_acquire);
+    const size_t worker = next_worker.fetch_add(1, std::memory_order_relaxed);
+    if (worker < loop.workers)
+        for (size_t task; (task = next_task.fetch_add(1, std::memory_order_relaxed)) < loop.tasks;)
+            loop.run(loop.work, task, worker);
+    finished_workers.fetch_add(1, std::memory_order_release);
+}
 
 // How many of `wanted` threads the system lets exist at once.
 int CreatableThreads(int wanted) noexcept {
@@ -45,6 +63,17 @@ int CreatableThreads(int wanted) noexcept {
 
 }  // namespace
 
+void internal::RunOnTeam(const Loop& loop) noexcept {
+    next_worker.store(0, std::memory_order_relaxed);
+    next_task.store(0, std::memory_order_relaxed);
+    current_loop.store(&loop, std::memory_order_release);
+    // Always the whole team: libgomp would end the threads that a smaller region leaves out, and start new ones later
+    // under whatever signal mask holds then.
+#pragma omp parallel num_threads(TeamSize())
+    TakePart();
+    (void)finished_workers.load(std::memory_order_acquire);
+}
+
 int TeamSize() noexcept {
     return team_size.load(std::memory_order_relaxed);
 }
@@ -62,10 +91,7 @@ void StartThreads(int threads) noexcept {
     int started = 1;
     if (threads > 1) {
 #pragma omp parallel num_threads(threads)
-        {
-#pragma omp master
-            started = omp_get_num_threads();
-        }
+        if (omp_get_thread_num() == 0) started = omp_get_num_threads();
     }
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
     team_size.store(started, std::memory_order_relaxed);
