@@ -35,14 +35,14 @@ ListBuilder::~ListBuilder() = default;
 
 // ---- Mean and sample ----
 
+// A row beyond this is one that gets no codes (annex/space.h); it would carry the mean with it.
+static constexpr double kMostMeanNormSquared = 0x1p116;
+
 void ListBuilder::AddToMean(const float* x) {
-    double scale = 1;
-    if (metric_ == Metric::kCosine) {
-        double norm_squared = 0;
-        for (size_t i = 0; i < dimensions_; i++) norm_squared += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-        if (norm_squared == 0) return;
-        scale = 1 / std::sqrt(norm_squared);
-    }
+    double norm_squared = 0;
+    for (size_t i = 0; i < dimensions_; i++) norm_squared += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    if (norm_squared > kMostMeanNormSquared || (metric_ == Metric::kCosine && norm_squared == 0)) return;
+    const double scale = metric_ == Metric::kCosine ? 1 / std::sqrt(norm_squared) : 1;
     for (size_t i = 0; i < dimensions_; i++) sum_[i] += static_cast<double>(x[i]) * scale;
     summed_++;
 }

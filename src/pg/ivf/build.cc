@@ -72,7 +72,11 @@ ListBuilder** NewBuilder(Metric metric, int dimensions, int threads) {
     return holder;
 }
 
-static int BuildThreads() {
+// Tables of fewer blocks are built sooner than threads have started.
+static constexpr BlockNumber kFewBlocks = 1000;
+
+static int BuildThreads(Relation heap) {
+    if (RelationGetNumberOfBlocks(heap) < kFewBlocks) return 1;
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     const int wanted = max_parallel_maintenance_workers + 1;
     return processors > 0 && processors < wanted ? static_cast<int>(processors) : wanted;
@@ -393,7 +397,7 @@ static void BuildEmpty(Relation index, ForkNumber fork) {
 }
 
 static void BuildFromHeap(Build* build) {
-    ListBuilder** holder = NewBuilder(build->meta.metric, build->dimensions, BuildThreads());
+    ListBuilder** holder = NewBuilder(build->meta.metric, build->dimensions, BuildThreads(build->heap));
     build->builder = *holder;
 
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseSampling);
