@@ -129,6 +129,7 @@ build_index() {
 }
 
 run() {
+    export PSQL_PAGER=cat  # nothing here waits for a key
     heading "Packages that annex needs"
     "$root/scripts/packages.sh" demo
     echo "all installed"
