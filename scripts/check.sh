@@ -19,7 +19,7 @@ if [ "$*" = all ]; then parts=("${all_parts[@]}"); else parts=("$@"); fi
 
 exec 2>&1
 cd "$root"
-"$root/scripts/packages.sh" check
+if [[ " ${parts[*]} " == *" tsan "* ]]; then scripts/packages.sh tsan; else scripts/packages.sh check; fi
 
 # Everything that tests write lies here; the path is short because sockets lie in it too.
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/annex-check.XXXXXX")

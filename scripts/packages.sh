@@ -1,5 +1,5 @@
 #!/bin/bash
-# The Debian packages that annex needs: scripts/packages.sh build|check|demo|bench
+# The Debian packages that annex needs: scripts/packages.sh build|check|tsan|demo|bench
 #
 # As root it installs those that are missing, asking nothing; otherwise it says what to install and fails. On a system
 # without apt it does nothing: what is missing will be missed by name.
@@ -29,7 +29,8 @@ missing_packages() {
             if [ "$purpose" != build ]; then wanted+=" postgresql-${version:-unknown}"; fi
             ;;
     esac
-    if [ "$purpose" = check ]; then
+    if [ "$purpose" = tsan ]; then wanted+=" clang libomp-dev"; fi
+    if [ "$purpose" = check ] || [ "$purpose" = tsan ]; then
         wanted+=" libgtest-dev libgmock-dev libbenchmark-dev libipc-run-perl perl python3 binutils"
         wanted+=" clang-format clang-tidy shellcheck git"
     fi
