@@ -39,7 +39,8 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
     const ListDescriptor before = seen.descriptors()[id.slot];
     Buffer last_buffer = InvalidBuffer;
     if (before.first != InvalidBlockNumber) {
-        if (before.last <= id.block) ReportCorrupted(index, id.block, "a list ends at an impossible page");
+        if (before.last <= id.block || before.last >= RelationGetNumberOfBlocks(index))
+            ReportCorrupted(index, id.block, "a list ends at an impossible page");
         last_buffer = LockPage(index, before.last);
         const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), meta.padded);
         if (!last.BelongsTo(id, before.generation) || NextOf(last.page) != InvalidBlockNumber)
@@ -117,7 +118,8 @@ BlockNumber ExtendSideChain(Relation index, SideChain chain) {
     const ChainEnds before = MetaOf(BufferGetPage(meta_buffer))->side[static_cast<int>(chain)];
     Buffer last_buffer = InvalidBuffer;
     if (before.first != InvalidBlockNumber) {
-        if (before.last == 0) ReportCorrupted(index, 0, "a side chain ends at an impossible page");
+        if (before.last == 0 || before.last >= RelationGetNumberOfBlocks(index))
+            ReportCorrupted(index, 0, "a side chain ends at an impossible page");
         last_buffer = LockPage(index, before.last);
         const SidePage last = SidePage::Open(index, before.last, BufferGetPage(last_buffer));
         if (last.header->chain != chain || NextOf(last.page) != InvalidBlockNumber)

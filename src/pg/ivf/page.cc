@@ -17,7 +17,10 @@ bool PageIsOurs(Page page) {
 
 void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind) {
     if (PageIsNew(page)) ReportCorrupted(index, block, "the page is empty");
-    if (PageGetPageSize(page) != BLCKSZ) ReportCorrupted(index, block, "the page header is not that of an ivf index");
+    // GenericXLog copies by pd_upper and trusts that no pd_lower set here lies beyond it.
+    const auto* header = reinterpret_cast<PageHeader>(page);
+    if (PageGetPageSize(page) != BLCKSZ || header->pd_upper != BLCKSZ || header->pd_special != BLCKSZ)
+        ReportCorrupted(index, block, "the page header is not that of an ivf index");
     const PageOpaque* opaque = OpaqueOf(page);
     if (opaque->magic != kMagic) ReportCorrupted(index, block, "the page does not belong to an ivf index");
     if (opaque->version != kFormatVersion) ReportCorrupted(index, block, "the page has an unknown format version");
