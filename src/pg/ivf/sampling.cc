@@ -49,8 +49,10 @@ static BlockNumber SampleBlocks(Relation heap, Relation index, IndexInfo* index_
     BlockNumber visited = 0;
     while (BlockSampler_HasMore(&sampler)) {
         CHECK_FOR_INTERRUPTS();
-        table_index_build_range_scan(heap, index, index_info, false, true, false, BlockSampler_Next(&sampler), 1,
-                                     SampleTuple, sampling, nullptr);
+        // Rows of any visibility are as good a sample, but a concurrent build scans under an MVCC snapshot, which knows
+        // no such mode.
+        table_index_build_range_scan(heap, index, index_info, false, !index_info->ii_Concurrent, false,
+                                     BlockSampler_Next(&sampler), 1, SampleTuple, sampling, nullptr);
         visited++;
     }
     return visited;
