@@ -142,8 +142,9 @@ static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext own
         meta.lists * (CentroidTable::BytesPerList(meta.padded) + sizeof(ListDescriptor)) + BlockBytes(meta.padded);
     // One index may take half of the cache; a larger one keeps its space alone.
     const bool with_centroids = centroid_bytes <= static_cast<Size>(cache_size_setting) * 1024 / 2;
-    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 + (with_centroids ? centroid_bytes : 0) +
-                       RelationGetNumberOfBlocks(index) * sizeof(Buffer);
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    const Size hint_bytes = (blocks < kMostHints ? blocks : kMostHints) * sizeof(Buffer);
+    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 + (with_centroids ? centroid_bytes + hint_bytes : 0);
     MakeRoom(bytes);
 
     CachedIndex* entry = nullptr;
@@ -199,10 +200,18 @@ ListDescriptor DescriptorOf(CachedIndex* cached, Relation index, const MetaPage&
     return *descriptor;
 }
 
+// Pinning by a hint does not count as a use: pages that are read in no other way would be the first that shared buffers
+// give up. One time in 16, at random so that no page is always left out, the buffer is looked up as usual.
+static bool LookUpAnyway() {
+    static uint32 state = 0;
+    state = state * 1664525 + 1013904223;
+    return state >> 28 == 0;
+}
+
 Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
     if (cached == nullptr || block >= cached->hint_count) return ReadBuffer(index, block);
     Buffer* hint = &cached->hints[block];
-    if (*hint != InvalidBuffer && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
+    if (*hint != InvalidBuffer && !LookUpAnyway() && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
         pgstat_count_buffer_read(index);
         pgstat_count_buffer_hit(index);
         return *hint;
