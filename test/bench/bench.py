@@ -117,9 +117,9 @@ def _lists(probes):
 
 def annex():
     settings = [Setting("defaults", {})]
-    settings += [Setting(_lists(probes), {"ivf.probes": probes}) for probes in (4, 8, 16, 32, 64, 128, 256, "all")]
+    settings += [Setting(_lists(probes), {"ivf.probes": probes}) for probes in (4, 8, 16, 32, 64, 128, 256, 512, "all")]
     settings += [Setting(f"{_lists(probes)}, epsilon = {epsilon}", {"ivf.probes": probes, "ivf.epsilon": epsilon})
-                 for probes, epsilon in ((64, 3), (128, 3), (256, 3), (256, 4), ("all", 4))]
+                 for probes, epsilon in ((64, 3), (128, 3), (256, 3), (512, 3), ("all", 4))]
     return Engine("annex", "annex", "ivf", "", settings)
 
 
