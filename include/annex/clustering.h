@@ -117,8 +117,8 @@ class Assigner {
 
 // Decides whether second copies pay: draws up to 512 queries from the sample, finds their 10 nearest among it, and
 // compares how many entries must be scanned, lists being probed in order of distance, until 90 to 98 % of these are
-// found (the mean over that range), with and without second copies. They pay when they save more than an eighth, since
-// each costs memory as well.
+// found (the mean over that range), with and without second copies. They pay when they save more than an eighth of that
+// and of what visiting a list costs beside its entries, since each costs memory as well.
 class SpillTrial {
   public:
     SpillTrial(const Sample& sample, const float* centroids, size_t lists, uint64_t seed, int threads);

@@ -26,9 +26,12 @@ constexpr size_t kQueries = 512;
 constexpr size_t kNeighbours = 10;
 constexpr double kLeastRecall = 0.90;
 constexpr double kLargestRecall = 0.98;
-// Measured, mean and standard deviation over seeds: sentence embeddings 0.67 +- 0.04 (256 lists), 0.70 +- 0.06 (512),
-// 0.76
-// +- 0.05 (1,024); SIFT 0.99 +- 0.03, 0.95 +- 0.02.
+// What visiting a list costs beside its entries, as a share of an average list without second copies: a page to find
+// and to lock, its memory to wait for. Measured in the access method; without it SIFT would do without second copies
+// (0.95 to 0.99 of the entries), though half the lists find the same neighbours.
+constexpr double kVisit = 0.5;
+// Of the entries alone, mean and standard deviation over seeds: sentence embeddings 0.67 +- 0.04 (256 lists),
+// 0.70 +- 0.06 (512), 0.76 +- 0.05 (1,024); SIFT 0.99 +- 0.03, 0.95 +- 0.02.
 constexpr double kPayingShare = 0.875;
 // Rows from which sizes are estimated. The error of one list's size is large, but dozens of lists are added up for each
 // of the queries.
@@ -53,7 +56,8 @@ struct Tally {
 
     // Entries in the fewest lists that have a share t of the neighbours: the geometric mean over t from kLeastRecall to
     // kLargestRecall. One t alone would depend on few hard queries.
-    [[nodiscard]] double Scanned() const noexcept {
+    // `visit` is what each list costs in addition, in entries, summed over the queries.
+    [[nodiscard]] double Scanned(double visit) const noexcept {
         const auto all = static_cast<double>(std::accumulate(found.begin(), found.end(), size_t{0}));
         double logarithm = 0;
         size_t met = 0;
@@ -61,7 +65,7 @@ struct Tally {
             const double from = std::max(kLeastRecall, static_cast<double>(met) / all);
             met += found[p];
             const double to = std::min(kLargestRecall, static_cast<double>(met) / all);
-            if (to > from) logarithm += (to - from) * std::log(entries[p]);
+            if (to > from) logarithm += (to - from) * std::log(entries[p] + visit * static_cast<double>(p + 1));
         }
         return std::exp(logarithm / (kLargestRecall - kLeastRecall));
     }
@@ -106,8 +110,11 @@ class SpillTrial::Impl {
     }
 
     // Entries a query, scaled from the counted rows to the sample.
-    [[nodiscard]] double scanned_single() const noexcept { return PerQuery(single_); }
-    [[nodiscard]] double scanned_spill() const noexcept { return PerQuery(spill_); }
+    [[nodiscard]] double scanned_single() const noexcept { return PerQuery(single_, 0); }
+    [[nodiscard]] double scanned_spill() const noexcept { return PerQuery(spill_, 0); }
+    [[nodiscard]] bool Pays() const noexcept {
+        return PerQuery(spill_, kVisit) < kPayingShare * PerQuery(single_, kVisit);
+    }
 
   private:
     enum class Phase { kNeighbours, kAssign, kRank, kDone };
@@ -285,9 +292,12 @@ class SpillTrial::Impl {
         }
     }
 
-    [[nodiscard]] double PerQuery(const Tally& tally) const noexcept {
+    // Entries a query, with `visit` average lists without second copies for each list.
+    [[nodiscard]] double PerQuery(const Tally& tally, double visit) const noexcept {
         if (counted_ == 0) return 0;
-        return tally.Scanned() / static_cast<double>(queries_.size()) * static_cast<double>(sample_.size()) /
+        const auto queries = static_cast<double>(queries_.size());
+        const double average = static_cast<double>(counted_) / static_cast<double>(lists_);
+        return tally.Scanned(visit * average * queries) / queries * static_cast<double>(sample_.size()) /
                static_cast<double>(counted_);
     }
 
@@ -337,7 +347,7 @@ bool SpillTrial::Step() {
 }
 
 bool SpillTrial::Pays() const noexcept {
-    return scanned_spill() < kPayingShare * scanned_single();
+    return impl_->Pays();
 }
 
 double SpillTrial::scanned_single() const noexcept {

@@ -404,7 +404,9 @@ static void BuildFromHeap(Build* build) {
     const SamplePlan plan = SampleHeap(build->heap, build->index, build->index_info, build->builder, build->dimensions);
     build->meta.lists = plan.lists;
     build->meta.build_sample = static_cast<uint32>(build->builder->sample_size());
-    const SpillOption spill = SpillOptionOf(build->index);
+    // For inner product second copies always pay: its neighbours are not those that training knows.
+    SpillOption spill = SpillOptionOf(build->index);
+    if (spill == kSpillAuto && build->meta.metric == Metric::kInnerProduct) spill = kSpillOn;
     Train(build, plan.lists, spill == kSpillAuto && plan.lists > 1, spill == kSpillOn);
     build->meta.spill = build->builder->spill() ? 1 : 0;
 
