@@ -100,6 +100,17 @@ INSTANTIATE_TEST_SUITE_P(Sizes, AssignerShapes,
                                          Shape{100, 511, 64}, Shape{100, 513, 128}, Shape{50, 1055, 320},
                                          Shape{29, 100, 1088}, Shape{3, 40, 16000}));
 
+TEST(Assigner, ChoosesTheSecondListInAPlaneToo) {
+    // Of few dimensions, where the losses of the candidates differ most.
+    for (const size_t dimensions : {1, 2, 3}) {
+        Vectors x = RandomVectors(2000, 64, 20);
+        Vectors c = RandomVectors(60, 64, 21);
+        for (size_t i = 0; i < x.size(); i++) std::fill(x[i] + dimensions, x[i] + 64, 0.0F);
+        for (size_t i = 0; i < c.size(); i++) std::fill(c[i] + dimensions, c[i] + 64, 0.0F);
+        ExpectAsDefined(x, c, Assign(x, c, true, 1), true);
+    }
+}
+
 TEST(Assigner, DoesNotDependOnTheNumberOfThreadsOrOnBatches) {
     const Vectors x = RandomVectors(5000, 192, 3);
     const Vectors c = RandomVectors(600, 192, 4);
