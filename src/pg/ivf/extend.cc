@@ -78,21 +78,27 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
     return new_block;
 }
 
+// Names a row page on the meta page, where every backend looks first.
+static void NoteRowPage(Relation index, BlockNumber block) {
+    Buffer buffer = LockPage(index, 0);
+    CheckPage(index, 0, BufferGetPage(buffer), PageKind::kMeta);
+    GenericXLogState* state = GenericXLogStart(index);
+    MetaOf(GenericXLogRegisterBuffer(state, buffer, 0))->row_insert = block;
+    GenericXLogFinish(state);
+    UnlockReleaseBuffer(buffer);
+}
+
 BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
     const RowLayout layout(meta.padded);
-    Buffer meta_buffer = LockPage(index, 0);
-    CheckPage(index, 0, BufferGetPage(meta_buffer), PageKind::kMeta);
-    Buffer head_buffer = NewPage(index);
-    const BlockNumber head_block = BufferGetBlockNumber(head_buffer);
-    if (head_block > layout.MaxBlock())
+    if (RelationGetNumberOfBlocks(index) >= layout.MaxBlock())
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("index \"%s\" cannot have more than %u blocks",
                                                                  RelationGetRelationName(index), layout.MaxBlock())));
+    Buffer head_buffer = NewPage(index);
+    const BlockNumber head_block = BufferGetBlockNumber(head_buffer);
     Buffer tail_buffer = layout.TwoPages(meta.padded) ? NewPage(index) : InvalidBuffer;
 
     GenericXLogState* state = GenericXLogStart(index);
-    Page meta_page = GenericXLogRegisterBuffer(state, meta_buffer, 0);
-    MetaOf(meta_page)->row_insert = head_block;
     Page head = GenericXLogRegisterBuffer(state, head_buffer, GENERIC_XLOG_FULL_IMAGE);
     RowPage::Init(head, RowOwner::kHeap);
     if (BufferIsValid(tail_buffer)) {
@@ -104,7 +110,7 @@ BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
     GenericXLogFinish(state);
     if (BufferIsValid(tail_buffer)) UnlockReleaseBuffer(tail_buffer);
     UnlockReleaseBuffer(head_buffer);
-    UnlockReleaseBuffer(meta_buffer);
+    NoteRowPage(index, head_block);
 
     // So that another backend finds the page: the map is searched from its root.
     RecordPageWithFreeSpace(index, head_block, FreeSpaceOnPage(layout, layout.rows_per_page));

@@ -199,26 +199,38 @@ void ListWriter::FlushBlock() {
     staged = 0;
 }
 
-// What is left becomes a padded block, or stays entries where a block would need another page and they do not.
-void ListWriter::Finish() {
-    if (staged > 0) {
-        bool as_entries = false;
-        if (BufferIsValid(buffer)) {
-            Page page = BufferGetPage(buffer);
-            ListPage to = ListPage::At(page);
-            const Size room = kListAreaBytes - to.header->rows * kRowBytes;
-            as_entries = to.EndRow(writer.padded) == 0 && room < BlockBytes(writer.padded) &&
-                         room >= staged * EntryBytes(writer.padded);
-            if (as_entries) {
-                memcpy(to.entry(0, writer.padded), entries, staged * EntryBytes(writer.padded));
-                to.header->entries = static_cast<uint16>(staged);
-                to.header->live += staged;
-                to.SetLower(writer.padded);
-                staged = 0;
-            }
-        }
-        if (!as_entries) FlushBlock();
+// Puts what is staged behind the packed rows, on as many pages as it takes.
+void ListWriter::FlushEntries() {
+    const uint32 padded = writer.padded;
+    for (uint32 i = 0; i < staged; i++) {
+        if (!BufferIsValid(buffer) || !ListPage::At(BufferGetPage(buffer)).HasRoom(padded)) NextPage();
+        const ListPage to = ListPage::At(BufferGetPage(buffer));
+        memcpy(to.entry(to.header->entries, padded), entries + i * EntryBytes(padded), EntryBytes(padded));
+        to.header->entries++;
+        to.header->live++;
+        to.SetLower(padded);
     }
+    staged = 0;
+}
+
+// Whether what is staged stays entries: a padded block is scanned faster, but not worth a page of its own.
+bool ListWriter::EntriesSaveSpace() const {
+    const uint32 padded = writer.padded;
+    if (BlockBytes(padded) > kListAreaBytes) return !BufferIsValid(buffer) || EndsWithBlock();
+    if (!BufferIsValid(buffer) || !EndsWithBlock()) return false;
+    const Size room = kListAreaBytes - ListPage::At(BufferGetPage(buffer)).header->rows * kRowBytes;
+    return room < BlockBytes(padded) && room >= staged * EntryBytes(padded);
+}
+
+bool ListWriter::EndsWithBlock() const {
+    return ListPage::At(BufferGetPage(buffer)).EndRow(writer.padded) == 0;
+}
+
+void ListWriter::Finish() {
+    if (staged > 0 && EntriesSaveSpace())
+        FlushEntries();
+    else if (staged > 0)
+        FlushBlock();
     if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
     buffer = InvalidBuffer;
 }

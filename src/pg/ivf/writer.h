@@ -60,6 +60,9 @@ struct ListWriter {
   private:
     void NextPage();
     void FlushBlock();
+    void FlushEntries();
+    [[nodiscard]] bool EntriesSaveSpace() const;
+    [[nodiscard]] bool EndsWithBlock() const;
     void PutRows(const uint8* rows, uint32 count, bool whole);
 };
 
