@@ -95,8 +95,8 @@ class ListSearch {
     void FeedRows(const uint8_t* rows, size_t count, size_t start_row);
     // Entries that are not packed yet.
     void FeedEntries(const uint8_t* entries, size_t count);
-    // Entries that may matter, the best first while the threshold is open, else in order of place. Throws kCorrupted if a
-    // block was not complete.
+    // Entries that may matter, the best first while the threshold is open, else in order of place. Throws kCorrupted if
+    // a block was not complete.
     [[nodiscard]] std::span<const Survivor> EndList();
     // The same in the middle of a list, which a caller does when Crowded() so that a long list does not hold much
     // memory.
