@@ -112,12 +112,12 @@ SELECT plan_of('SELECT DISTINCT ON (v <-> ''[1,2,3]'') id FROM large ORDER BY v 
 SELECT plan_of('SELECT count(*) FROM large GROUP BY v <-> ''[1,2,3]'' ORDER BY v <-> ''[1,2,3]'' LIMIT 10') NOT LIKE '%Index%' AS no_index;
 SELECT plan_of('SELECT DISTINCT grp FROM (SELECT grp FROM large ORDER BY v <-> ''[1,2,3]'' LIMIT 10) nearest');
 SELECT plan_of('SELECT grp, count(*) FROM (SELECT grp FROM large ORDER BY v <-> ''[1,2,3]'' LIMIT 10) nearest GROUP BY grp ORDER BY grp');
-SET ivf."order" = strict;
+SET ivf.ordering = strict;
 SET enable_hashagg = off;
 SELECT plan_of('SELECT DISTINCT ON (v <-> ''[1,2,3]'') id FROM large ORDER BY v <-> ''[1,2,3]'' LIMIT 10');
 SELECT plan_of('SELECT count(*) FROM large GROUP BY v <-> ''[1,2,3]'' ORDER BY v <-> ''[1,2,3]'' LIMIT 10');
 RESET enable_hashagg;
-RESET ivf."order";
+RESET ivf.ordering;
 
 -- Of relations without an index of ours nothing changes; of two indexes the one that fits is taken ---------------------
 

@@ -91,7 +91,7 @@ RESET ivf.probes;
 RESET ivf.epsilon;
 SHOW ivf.probes;
 SHOW ivf.epsilon;
-SHOW ivf."order";
+SHOW ivf.ordering;
 CREATE FUNCTION all_rows(operator text) RETURNS text LANGUAGE sql AS $$
 	SELECT count(id) || ' rows, ' || count(DISTINCT id) || ' of them distinct' FROM
 		unnest((answer(format('SELECT id, v %s %L::vector AS distance FROM t ORDER BY v %s %L::vector',
@@ -119,7 +119,7 @@ CREATE FUNCTION order_of(operator text) RETURNS text LANGUAGE sql AS $$
 		operator, point(-1, 12), operator, point(-1, 12)), true)
 $$;
 SELECT order_of('<->'), order_of('<#>'), order_of('<=>');
-SET ivf."order" = strict;
+SET ivf.ordering = strict;
 SELECT order_of('<->'), order_of('<#>'), order_of('<=>');
 -- rows without a distance come last, also in strict order
 SELECT count(*) FILTER (WHERE d IS NULL) AS nulls, count(*) FILTER (WHERE d = 'NaN') AS nans FROM
@@ -127,7 +127,7 @@ SELECT count(*) FILTER (WHERE d IS NULL) AS nulls, count(*) FILTER (WHERE d = 'N
 SET ivf.probes = 32768;
 SET ivf.epsilon = 10;
 SELECT order_of('<->'), order_of('<#>'), order_of('<=>');
-RESET ivf."order";
+RESET ivf.ordering;
 
 -- Queries without a distance: NULL, and zero under cosine -------------------------------------------------------------
 

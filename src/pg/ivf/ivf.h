@@ -32,7 +32,7 @@ enum OrderSetting : int { kOrderRelaxed, kOrderStrict };
 
 extern int probes_setting;      // ivf.probes; 0: chosen
 extern double epsilon_setting;  // ivf.epsilon; 0: chosen
-extern int order_setting;       // ivf.order
+extern int order_setting;       // ivf.ordering
 extern int cache_size_setting;  // ivf.cache_size, kilobytes
 
 // What a scan uses where the setting is 0 and the index is not calibrated.

@@ -31,7 +31,7 @@ void DefineOptionsAndSettings() {
     DefineCustomRealVariable("ivf.epsilon", "Sets the multiple of a sketch's error that its bound allows for.",
                              "More costs time and misses fewer rows. 0 chooses it.", &epsilon_setting, 0, 0, 100,
                              PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomEnumVariable("ivf.order", "Sets what happens to rows that a later round of a scan finds too late.",
+    DefineCustomEnumVariable("ivf.ordering", "Sets what happens to rows that a later round of a scan finds too late.",
                              "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &order_setting,
                              kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("ivf.cache_size", "Sets the memory in which a backend keeps the centroids of ivf indexes.",

@@ -47,7 +47,7 @@ struct IvfScan {
     Stage stage;
     double k;               // rows that the current round wants
     uint32 probed;          // lists probed by now
-    float last_bound;       // greatest bound returned so far, for ivf.order = strict
+    float last_bound;       // greatest bound returned so far, for ivf.ordering = strict
     bool by_pages;          // the order of the pages instead of rounds
     double by_pages_bound;  // what every row is then returned with
     bool by_pages_null;
