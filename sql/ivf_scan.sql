@@ -92,6 +92,7 @@ RESET ivf.epsilon;
 SHOW ivf.probes;
 SHOW ivf.epsilon;
 SHOW ivf.ordering;
+SHOW ivf."order";
 CREATE FUNCTION all_rows(operator text) RETURNS text LANGUAGE sql AS $$
 	SELECT count(id) || ' rows, ' || count(DISTINCT id) || ' of them distinct' FROM
 		unnest((answer(format('SELECT id, v %s %L::vector AS distance FROM t ORDER BY v %s %L::vector',

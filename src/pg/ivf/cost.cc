@@ -83,7 +83,7 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
         return;
     }
     // Groups made of sorted input need the order to be strict: a row that comes late would open its group again.
-    if (order_setting == kOrderRelaxed && (root->parse->groupClause != NIL || root->parse->distinctClause != NIL)) {
+    if (!StrictOrder() && (root->parse->groupClause != NIL || root->parse->distinctClause != NIL)) {
         Forbid(path, startup_cost, total_cost);
         return;
     }

@@ -32,8 +32,13 @@ enum OrderSetting : int { kOrderRelaxed, kOrderStrict };
 
 extern int probes_setting;      // ivf.probes; 0: chosen
 extern double epsilon_setting;  // ivf.epsilon; 0: chosen
-extern int order_setting;       // ivf.ordering
+extern int ordering_setting;    // ivf.ordering
+extern int order_setting;       // ivf.order, another name of it
 extern int cache_size_setting;  // ivf.cache_size, kilobytes
+
+[[nodiscard]] inline bool StrictOrder() {
+    return ordering_setting == kOrderStrict || order_setting == kOrderStrict;
+}
 
 // What a scan uses where the setting is 0 and the index is not calibrated.
 inline constexpr uint32 kDefaultProbes = 48;

@@ -9,6 +9,7 @@ namespace annex::pg::ivf {
 
 int probes_setting = 0;
 double epsilon_setting = 0;
+int ordering_setting = kOrderRelaxed;
 int order_setting = kOrderRelaxed;
 
 static relopt_kind relopt_kind_ivf;
@@ -32,8 +33,12 @@ void DefineOptionsAndSettings() {
                              "More costs time and misses fewer rows. 0 chooses it.", &epsilon_setting, 0, 0, 100,
                              PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomEnumVariable("ivf.ordering", "Sets what happens to rows that a later round of a scan finds too late.",
-                             "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &order_setting,
+                             "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &ordering_setting,
                              kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+    // ORDER is a reserved word, so that SET needs quotes for this name; a configuration file and set_config do not.
+    DefineCustomEnumVariable("ivf.order", "Another name of ivf.ordering; either one set to \"strict\" is enough.",
+                             nullptr, &order_setting, kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr,
+                             nullptr);
     DefineCustomIntVariable("ivf.cache_size", "Sets the memory in which a backend keeps the centroids of ivf indexes.",
                             "An index whose centroids need more than half of it has them read from its pages.",
                             &cache_size_setting, 32 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr,

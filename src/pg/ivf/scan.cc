@@ -326,7 +326,7 @@ static bool NextCandidate(IndexScanDesc desc, Candidate* candidate) {
                 return true;
             }
             // Found too late for its place in the order.
-            if (order_setting == kOrderRelaxed) return true;
+            if (!StrictOrder()) return true;
         }
         if (!NextRound(desc)) return false;
     }
