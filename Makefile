@@ -20,7 +20,7 @@ PG_CPPFLAGS = -Iinclude -Isrc '-DPGDLLEXPORT=__attribute__((visibility("default"
 # PostgreSQL's structs grow from version to version, so an initialiser may leave out members.
 PG_CXXFLAGS = -std=c++20 -fPIC -fvisibility=hidden -fvisibility-inlines-hidden -fno-math-errno \
 	-Wno-register -Wall -Wextra -Wno-missing-field-initializers -Werror
-# Only PostgreSQL must see anything of ours: the engine's and OpenBLAS's symbols stay inside.
+# Only PostgreSQL must see anything of ours: the engine's symbols stay inside.
 SHLIB_LINK = @$(ENGINE_DIR)/link.rsp -Wl,--exclude-libs,ALL
 # Bitcode for inlining is of no use for code that dispatches by CPU.
 override with_llvm = no

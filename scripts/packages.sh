@@ -20,7 +20,7 @@ postgres_version() {
 
 missing_packages() {
     local version wanted package
-    wanted="make g++ cmake ninja-build libopenblas-serial-dev libhwy-dev"
+    wanted="make g++ cmake ninja-build libhwy-dev"
     version=$(postgres_version | grep -o '[0-9]*' | head -n 1)
     # a PostgreSQL that does not come from packages needs none
     case $("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null || echo /usr/lib/postgresql) in
