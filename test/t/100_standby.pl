@@ -135,6 +135,26 @@ is(scalar @rows, $left, 'its cursor returns every row');
 is(scalar(grep { $_ > 100000 || $_ % 2 == 0 } @rows), 0, 'and none that was not there');
 check('after the cursor');
 
+# A session of the standby that has used an index finds it changed: built again with other lists, emptied and filled.
+my $change = PostgreSQL::Test::Utils::tempdir() . '/change.sh';
+append_to_file($change, <<"SHELL");
+set -e
+$on_primary -c "\$1"
+lsn=\$($on_primary -c 'SELECT pg_current_wal_lsn()')
+$on_standby -c "DO \\\$\\\$ BEGIN WHILE pg_last_wal_replay_lsn() < '\$lsn' LOOP PERFORM pg_sleep(0.05); END LOOP; END \\\$\\\$"
+SHELL
+$rows = $standby->safe_psql('postgres', <<"SQL");
+SELECT compare('small', '<->', point(-1, 20)), compare('small', '<=>', point(-1, 20));
+\\! sh $change 'REINDEX INDEX small_l2'
+SELECT compare('small', '<->', point(-1, 20)), compare('small', '<=>', point(-1, 20));
+\\! sh $change 'ALTER INDEX small_l2 SET (lists = 9); REINDEX TABLE small'
+SELECT compare('small', '<->', point(-1, 20)), compare('small', '<=>', point(-1, 20));
+\\! sh $change 'TRUNCATE small; INSERT INTO small (v) SELECT point(i, 20) FROM generate_series(1, 500) i'
+SELECT compare('small', '<->', point(-1, 20)), compare('small', '<=>', point(-1, 20));
+SQL
+is($rows, join("\n", ('same|same') x 4), 'a session of the standby follows changes of an index that it has used');
+check('after the changes');
+
 # Promotion: everything is there, and writing goes on.
 check_exact($standby, 'standby at the end');
 $standby->promote;
