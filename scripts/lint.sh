@@ -51,16 +51,14 @@ tidy_one() {
     if [[ $file == src/pg/* ]]; then
         "$clang_tidy" --quiet "$file" -- -std=c++20 -Wno-register -Iinclude -Isrc -isystem "$pg_include" 2>/dev/null
     else
-        "$clang_tidy" --quiet -p build/engine --extra-arg=-idirafter"$gcc_include" "$file" 2>/dev/null
+        "$clang_tidy" --quiet -p build/engine "$file" 2>/dev/null
     fi
 }
 
 tidy_all() {
     cmake -S . -B build/engine >/dev/null || return 1
     pg_include=$("${PG_CONFIG:-pg_config}" --includedir-server)
-    # clang has no omp.h of its own; gcc's other headers must stay behind clang's
-    gcc_include=$(g++ -print-file-name=include)
-    export clang_tidy pg_include gcc_include
+    export clang_tidy pg_include
     export -f tidy_one
     find src test/bench -name '*.cc' | LC_ALL=C sort | xargs -P "$jobs" -I {} bash -c 'tidy_one {}'
 }

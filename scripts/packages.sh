@@ -25,14 +25,14 @@ missing_packages() {
     # a PostgreSQL that does not come from packages needs none
     case $("${PG_CONFIG:-pg_config}" --bindir 2>/dev/null || echo /usr/lib/postgresql) in
         /usr/lib/postgresql*)
-            wanted+=" postgresql-server-dev-${version:-unknown}"
-            if [ "$purpose" != build ]; then wanted+=" postgresql-${version:-unknown}"; fi
+            wanted+=" postgresql-server-dev-${version:-all}"
+            if [ "$purpose" != build ]; then wanted+=" postgresql${version:+-$version}"; fi
             ;;
     esac
-    if [ "$purpose" = tsan ]; then wanted+=" clang libomp-dev"; fi
+    if [ "$purpose" = tsan ]; then wanted+=" clang"; fi
     if [ "$purpose" = check ] || [ "$purpose" = tsan ]; then
         wanted+=" libgtest-dev libgmock-dev libbenchmark-dev libipc-run-perl perl python3 binutils"
-        wanted+=" clang-format clang-tidy shellcheck git"
+        wanted+=" clang-format clang-tidy libomp-dev shellcheck"
     fi
     if [ "$purpose" = bench ]; then wanted+=" python3"; fi
     for package in $wanted; do
