@@ -78,6 +78,10 @@ static void Invalidate(Datum, Oid relation) noexcept {
         if (relation == InvalidOid || relation == entry->oid) entry->stale = true;
 }
 
+static void InvalidateAll() noexcept {
+    for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next) entry->stale = true;
+}
+
 static void Unpin(void* arg) noexcept {
     auto* entry = static_cast<CachedIndex*>(arg);
     if (--entry->pins == 0 && (entry->stale || !entry->ready)) Free(entry);
@@ -233,3 +237,8 @@ const char* PageHint(const CachedIndex* cached, BlockNumber block) {
 }
 
 }  // namespace annex::pg::ivf
+
+// Whatever is kept was kept under the old limit.
+extern "C" void AssignCacheSize(int, void*) noexcept {
+    annex::pg::ivf::InvalidateAll();
+}

@@ -31,3 +31,6 @@ struct CachedIndex;
 [[nodiscard]] const char* PageHint(const CachedIndex* cached, BlockNumber block);
 
 }  // namespace annex::pg::ivf
+
+// Assign hook of ivf.cache_size.
+extern "C" void AssignCacheSize(int kilobytes, void* extra) noexcept;

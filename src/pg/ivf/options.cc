@@ -1,4 +1,5 @@
 // Options of CREATE INDEX ... USING ivf, and the settings ivf.*.
+#include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
 
 extern "C" {
@@ -42,7 +43,7 @@ void DefineOptionsAndSettings() {
     DefineCustomIntVariable("ivf.cache_size", "Sets the memory in which a backend keeps the centroids of ivf indexes.",
                             "An index whose centroids need more than half of it has them read from its pages.",
                             &cache_size_setting, 32 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr,
-                            nullptr, nullptr);
+                            AssignCacheSize, nullptr);
     MarkGUCPrefixReserved("ivf");
 }
 
