@@ -34,7 +34,7 @@ SELECT * FROM error_of('CREATE UNIQUE INDEX ON t USING ivf (v)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (v) INCLUDE (id)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (v DESC)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (v NULLS FIRST)');
-SELECT * FROM error_of('ALTER TABLE t ADD EXCLUDE USING ivf (v WITH =)');
+SELECT state, detail FROM error_of('ALTER TABLE t ADD EXCLUDE USING ivf (v WITH =)');
 SELECT * FROM error_of('CREATE TABLE too_wide (v vector(16001))');
 
 -- Options and settings -----------------------------------------------------------------------------------------------
@@ -51,6 +51,7 @@ SELECT * FROM error_of('SET ivf.probes = many');
 SELECT * FROM error_of('SET ivf.epsilon = -0.1');
 SELECT * FROM error_of('SET ivf.epsilon = 100.1');
 SELECT * FROM error_of('SET ivf.epsilon = ''NaN''');
+SELECT * FROM error_of('SET ivf.ordering = sorted');
 SELECT * FROM error_of('SET ivf."order" = sorted');
 SELECT state FROM error_of('SET ivf.cache_size = -1');
 SELECT * FROM error_of('SET ivf.cache_size = ''1 acre''');

@@ -188,6 +188,7 @@ UPDATE parts SET grp = 1 WHERE id BETWEEN 101 AND 200;
 SELECT count(annex_verify(relid, true)::text) AS verified FROM pg_partition_tree('parts_v') WHERE isleaf;
 
 -- Inheritance and temporary tables too
+SELECT count(*), count(DISTINCT (part, at)) FROM (SELECT tableoid AS part, ctid AS at FROM parts ORDER BY v <-> '[0.5,0.25,0.75]' LIMIT 30) s;
 CREATE TABLE child () INHERITS (large);
 CREATE TEMP TABLE temporary (id int, v vector(3));
 INSERT INTO temporary SELECT i, point(i, 3) FROM generate_series(1, 10000) i;

@@ -92,7 +92,7 @@ RESET ivf.epsilon;
 SHOW ivf.probes;
 SHOW ivf.epsilon;
 SHOW ivf.ordering;
-SHOW ivf."order";
+SHOW ivf.ordering;
 CREATE FUNCTION all_rows(operator text) RETURNS text LANGUAGE sql AS $$
 	SELECT count(id) || ' rows, ' || count(DISTINCT id) || ' of them distinct' FROM
 		unnest((answer(format('SELECT id, v %s %L::vector AS distance FROM t ORDER BY v %s %L::vector',
@@ -122,6 +122,11 @@ $$;
 SELECT order_of('<->'), order_of('<#>'), order_of('<=>');
 SET ivf.ordering = strict;
 SELECT order_of('<->'), order_of('<#>'), order_of('<=>');
+RESET ivf.ordering;
+SET ivf."order" = strict;
+SELECT order_of('<->');
+RESET ivf."order";
+SET ivf.ordering = strict;
 -- rows without a distance come last, also in strict order
 SELECT count(*) FILTER (WHERE d IS NULL) AS nulls, count(*) FILTER (WHERE d = 'NaN') AS nans FROM
 	unnest((answer(format('SELECT id, v <=> %L::vector AS distance FROM t ORDER BY v <=> %L::vector', :'q', :'q'), true)).distances) d;
@@ -274,6 +279,12 @@ CREATE TEMP TABLE locked ON COMMIT DROP AS
 	WITH l AS (SELECT id FROM t ORDER BY v <-> :'q' LIMIT 10 FOR UPDATE) SELECT * FROM l;
 SELECT array_agg(id) = (SELECT array_agg(id ORDER BY n) FROM exact WHERE n <= 10) AS for_update FROM locked;
 ROLLBACK;
+-- The system columns of rows that have waited for their place in the order; not every release keeps the ctid of such rows.
+SELECT array_agg(t.id) = array_agg(n.id) AS ctid FROM t JOIN
+	(SELECT id, ctid AS at FROM t ORDER BY v <-> :'q' LIMIT 10) n ON t.ctid = n.at;
+SELECT bool_and(t.id = n.id AND t.xmin = n.xid AND n.relation = 't'::regclass) AS system_columns FROM t JOIN
+	(SELECT id, xmin AS xid, tableoid AS relation FROM t ORDER BY v <-> :'q' LIMIT 10) n USING (id);
+SELECT count(*) FROM (SELECT id FROM t WHERE ctid <> '(0,1)' ORDER BY v <-> :'q' LIMIT 6000) s;
 SELECT count(*) FROM ((SELECT id FROM t ORDER BY v <-> :'q' LIMIT 10) UNION ALL (SELECT id FROM t ORDER BY v <=> :'q2' LIMIT 10)) u;
 SELECT id = (SELECT id FROM exact WHERE n = 1) AS min FROM t
 	WHERE v <-> :'q' = (SELECT min(v <-> :'q') FROM t WHERE v IS NOT NULL) LIMIT 1;

@@ -3,6 +3,10 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "utils/float.h"
@@ -63,6 +67,41 @@ static void Estimate(const Shape& shape, double page_cost, Cost* startup, Cost* 
     *total = *startup + rest_pages * page_cost + (rest_cpu * cpu_operator_cost) + shape.rows * cpu_index_tuple_cost;
 }
 
+// Rows wait in the executor's queue until their bounds allow them to be returned. Minor releases of PostgreSQL from
+// before November 2026 forget the ctid of such rows: it reads (4294967295,0), and FOR UPDATE fails with "attempted to
+// lock invisible tuple".
+static bool QueueKeepsCtid() {
+    static bool known = false;
+    static bool keeps;
+    if (known) return keeps;
+    TupleDesc desc = CreateTemplateTupleDesc(1);
+    TupleDescInitEntry(desc, 1, "probe", INT4OID, -1, 0);
+    Datum value = 0;
+    bool is_null = true;
+    HeapTuple tuple = heap_form_tuple(desc, &value, &is_null);
+    ItemPointerSet(&tuple->t_self, 1, 1);
+    TupleTableSlot* slot = MakeSingleTupleTableSlot(desc, &TTSOpsBufferHeapTuple);
+    ExecForceStoreHeapTuple(tuple, slot, false);
+    keeps = ItemPointerEquals(&slot->tts_tid, &tuple->t_self);
+    known = true;
+    ExecDropSingleTupleTableSlot(slot);
+    heap_freetuple(tuple);
+    FreeTupleDesc(desc);
+    return keeps;
+}
+
+// Whether the query wants the table's ctid, for itself or to lock rows by it.
+static bool WantsCtid(const RelOptInfo* table) {
+    Bitmapset* attributes = nullptr;
+    pull_varattnos(reinterpret_cast<Node*>(table->reltarget->exprs), table->relid, &attributes);
+    for (List* clauses : {table->baserestrictinfo, table->joininfo}) {
+        ListCell* cell;
+        foreach (cell, clauses)
+            pull_varattnos(reinterpret_cast<Node*>(lfirst_node(RestrictInfo, cell)->clause), table->relid, &attributes);
+    }
+    return bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, attributes);
+}
+
 static void Forbid(IndexPath* path, Cost* startup, Cost* total) {
     *startup = *total = get_float8_infinity();
     ANNEX_DISABLE_PATH(path);
@@ -84,6 +123,10 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
     }
     // Groups made of sorted input need the order to be strict: a row that comes late would open its group again.
     if (!StrictOrder() && (root->parse->groupClause != NIL || root->parse->distinctClause != NIL)) {
+        Forbid(path, startup_cost, total_cost);
+        return;
+    }
+    if (WantsCtid(path->indexinfo->rel) && !QueueKeepsCtid()) {
         Forbid(path, startup_cost, total_cost);
         return;
     }
