@@ -106,6 +106,11 @@ SELECT * FROM error_of('SELECT id FROM t ORDER BY v <-> ''[1,2]'' LIMIT 5');
 SELECT * FROM error_of('SELECT id FROM t ORDER BY v <-> ''[1,2,3,4]'' LIMIT 5');
 SELECT * FROM error_of('SELECT id FROM t ORDER BY v <-> ''[1,2,NaN]'' LIMIT 5');
 SELECT * FROM error_of('SELECT (SELECT id FROM t ORDER BY t.v <-> q LIMIT 1) FROM unnest(ARRAY[''[1,2,3]'', ''[1]'']::vector[]) q');
+-- ... also when there is no row to compare with
+CREATE TABLE no_rows (v vector(3));
+CREATE INDEX ON no_rows USING ivf (v vector_l2_ops);
+SELECT * FROM error_of('SELECT v FROM no_rows ORDER BY v <-> ''[1,2,3]'' LIMIT 5');
+SELECT * FROM error_of('SELECT v FROM no_rows ORDER BY v <-> ''[1,2]'' LIMIT 5');
 -- ... after which the next one works.
 SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> '[1,2,3]' LIMIT 5) s;
 RESET enable_seqscan;

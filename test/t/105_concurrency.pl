@@ -42,8 +42,8 @@ sub bench
 
 # Inserts alone -------------------------------------------------------------------------------------------------------
 #
-# Into an index of one list, where all meet on one page, and into others; rows with a vector and without; rows of two
-# pages. Ids are drawn from a sequence, so that each is there once.
+# Into an index of one list, where all meet on one page, and into others; rows of which a page of a list holds few, so
+# that it is full often; rows with a vector and without; rows of two pages. Ids are drawn from a sequence, so that each is there once.
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE SEQUENCE ids;
@@ -51,6 +51,9 @@ CREATE TABLE t (id int, v vector(10));
 CREATE INDEX t_l2 ON t USING ivf (v vector_l2_ops);
 INSERT INTO t SELECT nextval('ids'), point(i, 10) FROM generate_series(1, 200) i;
 CREATE INDEX t_cosine ON t USING ivf (v vector_cosine_ops) WITH (lists = 5, spill = on);
+CREATE SEQUENCE medium_ids;
+CREATE TABLE medium (id int, v vector(4000));
+CREATE INDEX medium_l2 ON medium USING ivf (v vector_l2_ops);
 CREATE SEQUENCE wide_ids;
 CREATE TABLE wide (id int, v vector(9000));
 CREATE INDEX wide_ip ON wide USING ivf (v vector_ip_ops) WITH (spill = on);
@@ -59,8 +62,10 @@ bench('inserts', 8, 120,
 	"INSERT INTO t SELECT id, point(id::int, 10) FROM nextval('ids') id;" => 6,
 	"INSERT INTO t SELECT nextval('ids'), point(i, 10) FROM generate_series(1, 10) i;" => 2,
 	"INSERT INTO t SELECT nextval('ids'), CASE i % 2 WHEN 0 THEN array_fill(0, ARRAY[10])::vector END FROM generate_series(1, 100) i;" => 1,
+	"INSERT INTO medium SELECT nextval('medium_ids'), array_fill(sin(i), ARRAY[4000])::vector FROM generate_series(1, 20) i;" => 6,
 	"INSERT INTO wide SELECT id, point(id::int, 9000) FROM nextval('wide_ids') id;" => 1);
 my $expected = $node->safe_psql('postgres', "SELECT last_value, last_value FROM ids");
+my $expected_medium = $node->safe_psql('postgres', "SELECT last_value, last_value FROM medium_ids");
 my $expected_wide = $node->safe_psql('postgres', "SELECT last_value, last_value FROM wide_ids");
 for my $operator ('<->', '<=>')
 {
@@ -70,9 +75,12 @@ for my $operator ('<->', '<=>')
 	compare_is($node, 'after inserts', 't', $operator, 'point(-1, 10)');
 }
 is($node->safe_psql('postgres', "SET enable_seqscan = off;
+	SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM medium ORDER BY v <-> point(-1, 4000) OFFSET 0) s"),
+	$expected_medium, 'each row of medium width is once in its index');
+is($node->safe_psql('postgres', "SET enable_seqscan = off;
 	SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM wide ORDER BY v <#> point(-1, 9000) OFFSET 0) s"),
 	$expected_wide, 'each wide row is once in its index');
-verify_ok($node, 'after inserts', qw(t_l2 t_cosine wide_ip));
+verify_ok($node, 'after inserts', qw(t_l2 t_cosine medium_l2 wide_ip));
 
 # Everything at once ---------------------------------------------------------------------------------------------------
 #
@@ -93,7 +101,7 @@ bench('everything', 8, 60,
 		"SELECT 1 / (count(*) = 99 AND count(DISTINCT id) = 99)::int FROM (SELECT id FROM t ORDER BY v <=> point(-1, 10) OFFSET 0) s WHERE id < 100;",
 		"SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> point(-1, 10) LIMIT 10) s;") => 6);
 compare_is($node, 'after everything', 't', $_, 'point(-1, 10)') for '<->', '<=>';
-verify_ok($node, 'after everything', qw(t_l2 t_cosine wide_ip));
+verify_ok($node, 'after everything', qw(t_l2 t_cosine medium_l2 wide_ip));
 unlike(slurp_file($node->logfile), qr/ERROR:|PANIC|TRAP|terminated by signal/, 'no error, no crash');
 $node->stop;
 done_testing();
