@@ -98,7 +98,8 @@ for my $i (1 .. $count)
 	if ($i % 12 == 0)
 	{
 		check_exact($standby, "standby, step $i");
-		$standby->restart($i % 24 == 0 ? 'immediate' : 'fast');
+		$standby->stop($i % 24 == 0 ? 'immediate' : 'fast');
+		$standby->start;
 	}
 }
 check_exact($primary, 'primary');

@@ -26,20 +26,20 @@ CREATE INDEX t_spill ON t USING ivf (v vector_l2_ops) WITH (lists = 12, spill = 
 CREATE INDEX t_single ON t USING ivf (v vector_cosine_ops) WITH (lists = 24, spill = off);
 SQL
 
-# So few lists that a good share of the rows is missed: with more, nothing could go wrong.
-my $settings = 'SET ivf.probes = 2;';
+# So few lists that some rows are missed: with more, nothing could go wrong; with fewer, chance decides.
+my %probes = ('<->' => 3, '<=>' => 8);
 sub recalls
 {
 	$node->safe_psql('postgres', 'TRUNCATE truth');
-	return map { recall_of($node, $settings, "'t', '$_', 'queries', 10") } ('<->', '<=>');
+	return map { recall_of($node, "SET ivf.probes = $probes{$_};", "'t', '$_', 'queries', 10") } ('<->', '<=>');
 }
 sub sizes { return map { $node->safe_psql('postgres', "SELECT pg_relation_size('$_')") } qw(t_spill t_single) }
 
 my @first = recalls();
 my @size = sizes();
 note("built: recall @first, bytes @size");
-cmp_ok($_, '>', 0.5, 'recall after the build') for @first;
-cmp_ok($_, '<', 0.999, 'is not perfect') for @first;
+cmp_ok($_, '>', 0.9, 'recall after the build') for @first;
+cmp_ok($_, '<', 1, 'is not perfect') for @first;
 
 for my $round (1 .. 4)
 {

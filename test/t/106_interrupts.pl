@@ -99,7 +99,7 @@ SKIP:
 	my $limit = 20 << 20;    # segments of the log need 16 MB
 	$node->safe_psql('postgres', <<'SQL');
 CREATE TABLE narrow (id int, v vector(2));
-CREATE FUNCTION widened(v vector) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION widened(v vector) RETURNS vector LANGUAGE sql IMMUTABLE SET search_path = public AS $$
 	SELECT (array_fill((v::real[])[1], ARRAY[8000]) || array_fill((v::real[])[2], ARRAY[8000]))::vector
 $$;
 CREATE INDEX narrow_wide ON narrow USING ivf ((public.widened(v)::vector(16000)) vector_l2_ops);
