@@ -181,8 +181,6 @@ SELECT annex_verify('extremes_l2_ivf', true), annex_verify('extremes_ip_ivf', tr
 
 -- Rescans -------------------------------------------------------------------------------------------------------------
 
-SET enable_seqscan = off;
-SET enable_sort = off;
 CREATE TABLE queries (n int, q vector(12));
 INSERT INTO queries SELECT n, CASE n % 10 WHEN 4 THEN NULL WHEN 5 THEN array_fill(0, ARRAY[12])::vector ELSE point(-n, 12) END
 	FROM generate_series(1, 40) n;
@@ -190,6 +188,8 @@ CREATE VIEW nearest AS SELECT n, array_agg(distance) AS distances FROM queries
 	CROSS JOIN LATERAL (SELECT v <=> q AS distance FROM t ORDER BY v <=> q LIMIT 20) s GROUP BY n;
 EXPLAIN (COSTS OFF) SELECT n, distance FROM queries
 	CROSS JOIN LATERAL (SELECT v <=> q AS distance FROM t ORDER BY v <=> q LIMIT 20) s;
+SET enable_seqscan = off;
+SET enable_sort = off;
 CREATE TABLE by_index AS SELECT * FROM nearest;
 SET enable_indexscan = off;
 SELECT count(*), count(*) FILTER (WHERE by_index.distances = nearest.distances) AS same FROM by_index JOIN nearest USING (n);
