@@ -1,10 +1,14 @@
 # Many sessions at once: no row is lost, none is found twice, no statement fails.
+#
+# So that they meet at more than the few places that chance and two processors bring about, one session after the other
+# is stopped wherever it is, for long enough that the others fill the page that it has just chosen.
 use strict;
 use warnings;
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use IvfData;
 
@@ -14,10 +18,31 @@ $node->append_conf('postgresql.conf', <<'CONF');
 shared_buffers = 16MB
 synchronous_commit = off
 autovacuum_naptime = 1s
+restart_after_crash = on
 max_parallel_maintenance_workers = 0
 CONF
 $node->start;
 prepare($node);
+
+my $state = 12;
+
+sub hold_up
+{
+	my ($times) = @_;
+	my (undef, $sessions) = $node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'");
+	my @sessions = split /\n/, $sessions // '';
+	usleep(10_000) unless @sessions;
+	for (1 .. $times)
+	{
+		last unless @sessions;
+		my $session = $sessions[ draw(\$state, scalar @sessions) ];
+		kill('STOP', $session) or last;
+		usleep(8_000);
+		kill('CONT', $session);
+		usleep(1_000);
+	}
+	return;
+}
 
 # Runs scripts by so many clients until each has done so many transactions; any error of a client fails the test.
 my $number = 0;
@@ -34,8 +59,14 @@ sub bench
 		push @files, '-f', "$file\@$weighted{$script}";
 	}
 	my ($output, $error);
-	my $ok = IPC::Run::run([ 'pgbench', '-n', '-c', $clients, '-j', 2, '-t', $transactions, '--random-seed', 99, @files,
+	my $run = IPC::Run::start([ 'pgbench', '-n', '-c', $clients, '-j', 2, '-t', $transactions, '--random-seed', 99, @files,
 			$node->connstr('postgres') ], '>', \$output, '2>', \$error);
+	while ($run->pumpable)
+	{
+		hold_up(20);
+		$run->pump_nb;
+	}
+	my $ok = $run->finish;
 	ok($ok && $error !~ /ERROR|aborted/, "$name: no client failed") or diag($error);
 	return;
 }
@@ -51,9 +82,10 @@ CREATE TABLE t (id int, v vector(10));
 CREATE INDEX t_l2 ON t USING ivf (v vector_l2_ops);
 INSERT INTO t SELECT nextval('ids'), point(i, 10) FROM generate_series(1, 200) i;
 CREATE INDEX t_cosine ON t USING ivf (v vector_cosine_ops) WITH (lists = 5, spill = on);
+-- Wide in the index alone, so that most of the time goes there.
 CREATE SEQUENCE medium_ids;
-CREATE TABLE medium (id int, v vector(4000));
-CREATE INDEX medium_l2 ON medium USING ivf (v vector_l2_ops);
+CREATE TABLE medium (id int, v real);
+CREATE INDEX medium_l2 ON medium USING ivf ((array_fill(v, ARRAY[4000])::vector(4000)) vector_l2_ops);
 CREATE SEQUENCE wide_ids;
 CREATE TABLE wide (id int, v vector(9000));
 CREATE INDEX wide_ip ON wide USING ivf (v vector_ip_ops) WITH (spill = on);
@@ -62,8 +94,15 @@ bench('inserts', 8, 120,
 	"INSERT INTO t SELECT id, point(id::int, 10) FROM nextval('ids') id;" => 6,
 	"INSERT INTO t SELECT nextval('ids'), point(i, 10) FROM generate_series(1, 10) i;" => 2,
 	"INSERT INTO t SELECT nextval('ids'), CASE i % 2 WHEN 0 THEN array_fill(0, ARRAY[10])::vector END FROM generate_series(1, 100) i;" => 1,
-	"INSERT INTO medium SELECT nextval('medium_ids'), array_fill(sin(i), ARRAY[4000])::vector FROM generate_series(1, 20) i;" => 6,
 	"INSERT INTO wide SELECT id, point(id::int, 9000) FROM nextval('wide_ids') id;" => 1);
+# The one list of an empty index again and again: its last page is everybody's, and soon full.
+for my $round (1 .. 4)
+{
+	$node->safe_psql('postgres', "TRUNCATE medium; SELECT setval('medium_ids', 1, false)");
+	bench("inserts into pages that are soon full, $round", 8, 60,
+		"INSERT INTO medium SELECT nextval('medium_ids'), sin(i) FROM generate_series(1, 20) i;" => 1);
+	verify_ok($node, "soon full, $round", 'medium_l2');
+}
 my $expected = $node->safe_psql('postgres', "SELECT last_value, last_value FROM ids");
 my $expected_medium = $node->safe_psql('postgres', "SELECT last_value, last_value FROM medium_ids");
 my $expected_wide = $node->safe_psql('postgres', "SELECT last_value, last_value FROM wide_ids");
@@ -74,8 +113,8 @@ for my $operator ('<->', '<=>')
 		$expected, "each row is once in the index of $operator");
 	compare_is($node, 'after inserts', 't', $operator, 'point(-1, 10)');
 }
-is($node->safe_psql('postgres', "SET enable_seqscan = off;
-	SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM medium ORDER BY v <-> point(-1, 4000) OFFSET 0) s"),
+is($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM medium
+		ORDER BY array_fill(v, ARRAY[4000])::vector(4000) <-> point(-1, 4000) OFFSET 0) s"),
 	$expected_medium, 'each row of medium width is once in its index');
 is($node->safe_psql('postgres', "SET enable_seqscan = off;
 	SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM wide ORDER BY v <#> point(-1, 9000) OFFSET 0) s"),
