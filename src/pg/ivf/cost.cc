@@ -67,9 +67,9 @@ static void Estimate(const Shape& shape, double page_cost, Cost* startup, Cost* 
     *total = *startup + rest_pages * page_cost + (rest_cpu * cpu_operator_cost) + shape.rows * cpu_index_tuple_cost;
 }
 
-// Rows wait in the executor's queue until their bounds allow them to be returned. Some releases of PostgreSQL forget the
-// ctid of such rows: it reads (4294967295,0), and FOR UPDATE fails with "attempted to lock invisible tuple". What the
-// executor does is tried here, once.
+// Rows wait in the executor's queue until their bounds allow them to be returned. Some releases of PostgreSQL forget
+// the ctid of such rows: it reads (4294967295,0), and FOR UPDATE fails with "attempted to lock invisible tuple". What
+// the executor does is tried here, once.
 static bool QueueKeepsCtid() {
     static bool known = false;
     static bool keeps;
