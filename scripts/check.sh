@@ -112,6 +112,8 @@ prepare_server() {
 max_worker_processes = 16
 max_parallel_workers = 8
 wal_level = replica
+# exact counts of free slots are expected
+autovacuum = off
 CONF
     chmod 644 "$scratch/server.conf"
 }
