@@ -114,8 +114,6 @@ class ListSearch {
     [[nodiscard]] bool Exhausted() const noexcept { return exhausted_; }
 
     [[nodiscard]] const SearchCounters& counters() const noexcept { return counters_; }
-    // Bytes held, for the caller's account.
-    [[nodiscard]] size_t MemoryUsed() const noexcept;
 
     // Share of a list's root mean square residual by which inner product ranks it higher (measured: 0.15 to 0.3).
     static constexpr float kRhoWeight = 0.25F;
@@ -140,7 +138,6 @@ class ListSearch {
     size_t max_candidates_ = 0;
 
     // The list being fed.
-    bool ranking_ = false;
     BoundTerms terms_{};
     size_t row_in_block_ = 0;
     uint32_t sums_[kBlockSize] = {};

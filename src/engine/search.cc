@@ -75,7 +75,6 @@ RowClass ListSearch::BeginRow(const Space& space, const float* x) {
 // its rho stands in the place of the error.
 void ListSearch::BeginRanking() {
     const auto norm = static_cast<float>(row_query_.norm());
-    ranking_ = true;
     threshold_ = kInfinity;
     terms_ = metric_ == Metric::kInnerProduct
                  ? BoundTerms{0, 0, sketch_query_.sum_scale() / 2, sketch_query_.sum_offset() / 2, kRhoWeight * norm}
@@ -86,7 +85,6 @@ void ListSearch::BeginRanking() {
 
 void ListSearch::EndRanking() {
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "the list of centroids ends inside a block");
-    ranking_ = false;
     centroids_.swap(survivors_);
     survivors_.clear();
     centroids_given_ = 0;
@@ -347,11 +345,6 @@ bool ListSearch::Next(Candidate* out) {
     if (next_ >= ready_) return false;
     *out = candidates_[next_++];
     return true;
-}
-
-size_t ListSearch::MemoryUsed() const noexcept {
-    return candidates_.capacity() * sizeof(Candidate) + best_.capacity() * sizeof(float) +
-           (survivors_.capacity() + centroids_.capacity()) * sizeof(Survivor) + ranked_.capacity() * sizeof(RankedList);
 }
 
 }  // namespace annex

@@ -77,7 +77,6 @@ static void Prepare(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     if (scan->ready) return;
     MemoryContext old_context = MemoryContextSwitchTo(scan->context);
-    ReadMeta(desc->indexRelation, &scan->meta);
     scan->cached = AcquireIndex(desc->indexRelation, scan->meta, scan->context);
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     Guard([&] { scan->search = new ListSearch(); });
@@ -101,12 +100,12 @@ static void GoByPages(IvfScan* scan, double bound, bool null) {
 static void Start(IndexScanDesc desc) {
     if (desc->numberOfOrderBys != 1) elog(ERROR, "cannot scan ivf index without order");
     if (!IsMVCCSnapshot(desc->xs_snapshot)) elog(ERROR, "non-MVCC snapshots are not supported with ivf");
-    Prepare(desc);
-    ANNEX_COUNT_SEARCH(desc);
-
     IvfScan* scan = ScanOf(desc);
     // Side chains and places of rows may have changed since an earlier start of this scan.
     ReadMeta(desc->indexRelation, &scan->meta);
+    Prepare(desc);
+    ANNEX_COUNT_SEARCH(desc);
+
     const ScanKeyData* key = &desc->orderByData[0];
     scan->tid_count = scan->tid_next = 0;
     scan->visited = 0;
