@@ -34,7 +34,7 @@ ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/iso
 REGRESS_OPTS = --inputdir=. --load-extension=annex
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=annex
 
-EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/check $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan
+EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/check $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan $(BUILD)/testing
 
 PG_CONFIG ?= pg_config
 
@@ -73,6 +73,29 @@ shell_quote = '$(subst ','\'',$(1))'
 
 $(MODULE_big)$(DLSUFFIX): $(ENGINE_LIB)
 
+# The library that tests of crashes load: with stop points and allocations that fail (src/pg/index/stop_point.h). Only the
+# files that know of them are compiled once more.
+TESTING_SOURCES := $(shell grep -l 'stop_point\.h"' $(SOURCES))
+TESTING_OBJS = $(TESTING_SOURCES:src/%.cc=$(BUILD)/testing/%.o)
+TESTING_LIB = $(BUILD)/testing/annex$(DLSUFFIX)
+WRAPPED = _Znwm _Znam _ZnwmSt11align_val_t _ZnamSt11align_val_t malloc calloc realloc aligned_alloc palloc palloc0 \
+	palloc_extended repalloc repalloc_huge MemoryContextAlloc MemoryContextAllocZero \
+	MemoryContextAllocExtended AllocSetContextCreateInternal GenericXLogStart
+
+$(BUILD)/testing/pg/%.o: src/pg/%.cc $(BUILD)/pg/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(GLUE_CPPFLAGS) -DANNEX_TESTING -MMD -MP -c $< -o $@
+
+ifneq ($(MAKECMDGOALS),clean)
+-include $(TESTING_OBJS:.o=.d)
+endif
+
+testing: $(TESTING_LIB)
+$(TESTING_LIB): $(TESTING_OBJS) $(OBJS) $(ENGINE_LIB)
+	$(LINK.shared) -o $@ $(TESTING_OBJS) $(filter-out $(TESTING_SOURCES:src/%.cc=$(BUILD)/%.o),$(OBJS)) \
+		$(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+comma = ,
+
 $(ENGINE_LIB): FORCE
 	@scripts/build-engine.sh $(ENGINE_DIR)
 
@@ -81,7 +104,7 @@ FORCE:
 
 # ------------------------------------------------------------------------------------------------- targets for people
 
-.PHONY: help engine check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
+.PHONY: help engine testing check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
 	check-tap demo demo-clean bench format lint wall
 
 help:
@@ -92,6 +115,7 @@ help:
 ##@ make uninstall       remove it
 ##@ make installcheck    run the regression and isolation tests on a running server that has it installed
 ##@ make check           everything: lint, unit tests, exports, regression, isolation and TAP tests on a private cluster
+##@ make testing         the library with stop points and failing allocations that tests of crashes load
 ##@ make check-NAME      one part of it: lint unit exports regress isolation tap; or asan, tsan: unit tests
 ##@                      with sanitizers. TESTS="a b" selects by name: make check-regress TESTS=vector_type
 ##@ make demo            a private PostgreSQL with data and an index to play with

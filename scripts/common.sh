@@ -52,6 +52,11 @@ make_private_installation() {
     # an annex of the system must not show through
     rm -f "$dir$pkglibdir"/annex.so "$dir$sharedir"/extension/annex[.-]*
     make -s -C "$root" install DESTDIR="$dir" >/dev/null || return 1
+    # stop points and failing allocations, for tests
+    if [ -n "${ANNEX_TESTING:-}" ]; then
+        make -s -C "$root" testing || return 1
+        cp "$root/build/testing/annex.so" "$dir$pkglibdir/annex.so" || return 1
+    fi
     chmod -R go+rX "$dir"
     # shellcheck disable=SC2034 # for the script that sources this
     private_bindir=$dir$bindir

@@ -4,6 +4,7 @@
 #include "pg/pg.h"
 
 #include "pg/index/scan_hints.h"
+#include "pg/index/stop_point.h"
 #include "pg/ivf/handler.h"
 
 extern "C" {
@@ -51,5 +52,6 @@ extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
     annex::pg::InstallScanHints();
     annex::pg::ivf::InitIvf();
+    annex::pg::DefineTestSettings();
     MarkGUCPrefixReserved("annex");
 }

@@ -21,6 +21,7 @@ extern "C" {
 
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
+#include "pg/index/stop_point.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/writer.h"
 
@@ -373,6 +374,7 @@ static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, Fo
 static void LogPages(const Build& build, ForkNumber fork) {
     if (!RelationNeedsWAL(build.index) && fork != INIT_FORKNUM) return;
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseLogging);
+    ANNEX_STOP_POINT("build-written");
     log_newpage_range(build.index, fork, 0, RelationGetNumberOfBlocksInFork(build.index, fork), true);
 }
 
@@ -404,11 +406,13 @@ static void BuildFromHeap(Build* build) {
     const SamplePlan plan = SampleHeap(build->heap, build->index, build->index_info, build->builder, build->dimensions);
     build->meta.lists = plan.lists;
     build->meta.build_sample = static_cast<uint32>(build->builder->sample_size());
+    ANNEX_STOP_POINT("build-sampled");
     // For inner product second copies always pay: its neighbours are not those that training knows.
     SpillOption spill = SpillOptionOf(build->index);
     if (spill == kSpillAuto && build->meta.metric == Metric::kInnerProduct) spill = kSpillOn;
     Train(build, plan.lists, spill == kSpillAuto && plan.lists > 1, spill == kSpillOn);
     build->meta.spill = build->builder->spill() ? 1 : 0;
+    ANNEX_STOP_POINT("build-trained");
 
     // What is left of the memory is for the sorts, the larger part for the rows.
     const int64 lists_memory = static_cast<int64>(plan.lists) * build->meta.padded * 5 / 1024;
@@ -424,6 +428,7 @@ static void BuildFromHeap(Build* build) {
     build->entry_sort = BeginSort(desc, entry_memory);
 
     AssignRows(build, plan.rows);
+    ANNEX_STOP_POINT("build-assigned");
     ListDescriptor* descriptors = NewDescriptors(build);
     WriteHead(build);
     WriteCentroids(build, descriptors);
@@ -431,11 +436,14 @@ static void BuildFromHeap(Build* build) {
     build->builder = nullptr;
 
     WriteRowsAndSides(build);
+    ANNEX_STOP_POINT("build-rows-written");
     WriteLists(build, descriptors);
+    ANNEX_STOP_POINT("build-lists-written");
     WriteDescriptors(build->writer, build->meta.descriptors, descriptors, build->meta.lists);
     build->meta.build_rows = build->index_tuples;
     WriteMetaPage(build);
     LogPages(*build, MAIN_FORKNUM);
+    ANNEX_STOP_POINT("build-logged");
     ExecDropSingleTupleTableSlot(build->row_slot);
     ExecDropSingleTupleTableSlot(build->entry_slot);
     MemoryContextDelete(build->tuple_context);

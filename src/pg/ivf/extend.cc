@@ -1,6 +1,8 @@
 // New pages. Locks are taken in ascending order of blocks; the page that the relation was just extended by comes last.
 #include "pg/ivf/extend.h"
 
+#include "pg/index/stop_point.h"
+
 extern "C" {
 #include "storage/freespace.h"
 }
@@ -23,6 +25,7 @@ static Buffer NewPage(Relation index) {
     Buffer buffer = ReadBuffer(index, P_NEW);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     if (lock) UnlockRelationForExtension(index, ExclusiveLock);
+    ANNEX_STOP_POINT("extend-new-page");
     return buffer;
 }
 
@@ -71,10 +74,12 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
     Page new_page = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
     ListPage::Init(new_page, id, before);
     ListPage::At(new_page).header->start_row = start_row;
+    ANNEX_STOP_POINT("extend-list-before-record");
     GenericXLogFinish(state);
     UnlockReleaseBuffer(new_buffer);
     if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
     UnlockReleaseBuffer(descriptor_buffer);
+    ANNEX_STOP_POINT("extend-list-after-record");
     return new_block;
 }
 
@@ -107,14 +112,18 @@ BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
         OpaqueOf(tail)->head = head_block;
         OpaqueOf(head)->next = BufferGetBlockNumber(tail_buffer);
     }
+    ANNEX_STOP_POINT("extend-rows-before-record");
     GenericXLogFinish(state);
     if (BufferIsValid(tail_buffer)) UnlockReleaseBuffer(tail_buffer);
     UnlockReleaseBuffer(head_buffer);
+    ANNEX_STOP_POINT("extend-rows-after-record");
     NoteRowPage(index, head_block);
+    ANNEX_STOP_POINT("extend-rows-named");
 
     // So that another backend finds the page: the map is searched from its root.
     RecordPageWithFreeSpace(index, head_block, FreeSpaceOnPage(layout, layout.rows_per_page));
     FreeSpaceMapVacuumRange(index, head_block, head_block + 1);
+    ANNEX_STOP_POINT("extend-rows-recorded");
     return head_block;
 }
 
@@ -148,10 +157,12 @@ BlockNumber ExtendSideChain(Relation index, SideChain chain) {
         ends->first = new_block;
     ends->last = ends->insert = new_block;
     SidePage::Init(GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE), chain);
+    ANNEX_STOP_POINT("extend-side-before-record");
     GenericXLogFinish(state);
     UnlockReleaseBuffer(new_buffer);
     if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
     UnlockReleaseBuffer(meta_buffer);
+    ANNEX_STOP_POINT("extend-side-after-record");
     return new_block;
 }
 

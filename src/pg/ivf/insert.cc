@@ -1,6 +1,7 @@
 // aminsert: one row, its one or two entries, one WAL record.
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
+#include "pg/index/stop_point.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/feed.h"
 #include "pg/ivf/ivf.h"
@@ -199,6 +200,7 @@ static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inser
     set.Add(row_block);
     if (tail_block != InvalidBlockNumber) set.Add(tail_block);
     for (int i = 0; i < list_count; i++) set.Add(lists[i].block);
+    ANNEX_STOP_POINT("insert-pages-chosen");
     set.Lock(index);
     GenericXLogState* state = GenericXLogStart(index);
     set.Register(state);
@@ -247,8 +249,10 @@ static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inser
         Page bytes = set.Of(lists[i].block);
         AppendEntry(ListPage::At(bytes), lists[i].entry, meta.padded, inserter->pack_scratch);
     }
+    ANNEX_STOP_POINT("insert-before-record");
     GenericXLogFinish(state);
     set.Unlock();
+    ANNEX_STOP_POINT("insert-after-record");
     return TryResult::kDone;
 }
 
@@ -324,6 +328,7 @@ static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid) {
             const SidePage to = SidePage::At(bytes);
             to.tids()[to.header->count++] = heap_tid;
             to.SetLower();
+            ANNEX_STOP_POINT("insert-side-before-record");
             GenericXLogFinish(state);
             UnlockReleaseBuffer(buffer);
             return;

@@ -1,5 +1,6 @@
 // Bulk delete and cleanup. Every page is judged by the heap TIDs that lie on it, in the order of the file, under one
 // exclusive lock and in one WAL record each; no page's change depends on another's.
+#include "pg/index/stop_point.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/ivf.h"
 
@@ -141,6 +142,7 @@ static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
         if ((slots + to.header->entries - live) * kRepackShare >= slots && slots > live)
             Repack(to, padded, vacuum->scratch);
         to.SetLower(padded);
+        ANNEX_STOP_POINT("vacuum-list-before-record");
         GenericXLogFinish(state);
     }
     ListNews* news = vacuum->NewsOf(page.list());
@@ -171,6 +173,7 @@ static void VacuumRowPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
         for (uint16 slot = 0; slot < to.header->used; slot++)
             if (dead[slot]) to.row(layout, slot)->heap_tid = HeapTid{};
         to.header->live = static_cast<uint16>(to.header->live - found);
+        ANNEX_STOP_POINT("vacuum-rows-before-record");
         GenericXLogFinish(state);
         vacuum->stats->tuples_removed += found;
     }
@@ -195,6 +198,7 @@ static void VacuumSidePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
         memcpy(to.tids(), kept, count * sizeof(HeapTid));
         to.header->count = count;
         to.SetLower();
+        ANNEX_STOP_POINT("vacuum-side-before-record");
         GenericXLogFinish(state);
         vacuum->stats->tuples_removed += found;
     }
@@ -204,6 +208,7 @@ static void VacuumSidePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
 
 static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
     ANNEX_VACUUM_DELAY_POINT();
+    ANNEX_STOP_POINT("vacuum-next-page");
     Buffer buffer = ReadBufferExtended(vacuum->index, MAIN_FORKNUM, block, RBM_NORMAL, vacuum->info->strategy);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     Page page = BufferGetPage(buffer);
@@ -290,8 +295,11 @@ static void RunVacuum(Vacuum* vacuum) {
     vacuum->stats->num_index_tuples = 0;
     vacuum->stats->estimated_count = false;
     for (BlockNumber block = 1; block < blocks; block++) VacuumPage(vacuum, block);
+    ANNEX_STOP_POINT("vacuum-pages-done");
     UpdateDescriptors(*vacuum);
+    ANNEX_STOP_POINT("vacuum-descriptors-done");
     UpdateSideHints(*vacuum);
+    ANNEX_STOP_POINT("vacuum-done");
     pfree(vacuum->lists);
     pfree(vacuum->scratch);
 }

@@ -1,10 +1,13 @@
 // Sequential writing of a new index.
 #include "pg/ivf/writer.h"
 
+#include "pg/index/stop_point.h"
+
 namespace annex::pg::ivf {
 
 Buffer AppendPage(const Writer& writer) {
     CHECK_FOR_INTERRUPTS();
+    ANNEX_STOP_POINT("build-next-page");
     Buffer buffer = ReadBufferExtended(writer.index, writer.fork, P_NEW, RBM_NORMAL, nullptr);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     return buffer;
