@@ -83,6 +83,9 @@ class ListSearch {
     // Centroids that are to be ranked exactly when `wanted` lists are to be probed: ranking more finds nothing
     // measurable.
     [[nodiscard]] static size_t RankedFor(size_t wanted) noexcept { return 2 * wanted + 16; }
+    // Forgets the ranking, because the lists have changed, and keeps the rows that were found: the next round ranks again
+    // and starts at the nearest list.
+    void RankAgain();
     // Ranked so far; the first `probed` of them keep their places.
     [[nodiscard]] std::span<const RankedList> ranked() const noexcept { return ranked_; }
     [[nodiscard]] size_t centroids() const noexcept { return centroids_.size(); }

@@ -171,6 +171,16 @@ void ListSearch::RankTable(const CentroidTable& table, size_t wanted) {
     SortRanked();
 }
 
+void ListSearch::RankAgain() {
+    centroids_.clear();
+    centroid_keys_.clear();
+    centroids_given_ = 0;
+    ranked_.clear();
+    probed_ = 0;
+    row_in_block_ = 0;
+    survivors_.clear();
+}
+
 // ---- A round ----
 
 bool ListSearch::Open() const noexcept {

@@ -42,7 +42,7 @@ my @damage = (
 		qr/the page is of another kind than expected/],
 	['unknown kind', 'small', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROWS))[0], IvfFile::KIND, 77) },
 		qr/no chain leads to this page/],
-	['version', 'small', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROWS))[0], IvfFile::VERSION, 2) },
+	['version', 'small', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROWS))[0], IvfFile::VERSION, 99) },
 		qr/the page does not belong to an ivf index/],
 	['mean: NaN', 'small',
 		sub { $_[0]->put_u32(($_[0]->pages(IvfFile::MEAN))[0], IvfFile::MEAN_VALUES, 0x7fc00000) },
@@ -143,7 +143,7 @@ my @damage = (
 		qr/a list's centroid has two entries/],
 	['centroid row: of no list', 'small',
 		sub { $_[0]->put_u16(($_[0]->row_pages(2))[0], IvfFile::ROWS_AREA + IvfFile::ROW_TID_OFFSET, 99) },
-		qr/a centroid's row belongs to no list/],
+		qr/the centroid of the list in slot 0 has no row/],
 	['centroid row: free', 'small', sub {
 			my ($file) = @_;
 			my ($block) = $file->row_pages(2);

@@ -12,6 +12,7 @@ use constant {
 	ROWS => 5,
 	ROW_TAIL => 6,
 	SIDE => 7,
+	FREE => 8,
 };
 
 # Offsets of fields, in bytes from the page's beginning.
@@ -25,18 +26,18 @@ use constant {
 	META_DIMENSIONS => 48,
 	META_LISTS => 60,
 	META_ROW_INSERT => 100,
-	META_SIDE_INSERT => 192,  # of the first chain
+	META_SIDE_INSERT => 472,  # of the first chain
 	META_SIDE_SIZE => 12,
 	MEAN_COUNT => 40,
 	MEAN_VALUES => 48,
 	DESCRIPTOR_SIZE => 64,
 	DESCRIPTOR_LIST => 64,    # the first descriptor
 	DESCRIPTOR_CONTIGUOUS => 68,
-	DESCRIPTOR_FIRST => 80,
-	DESCRIPTOR_LAST => 84,
-	DESCRIPTOR_INSERT => 88,
-	DESCRIPTOR_CENTROID => 92,
-	DESCRIPTOR_RHO => 96,
+	DESCRIPTOR_FIRST => 96,
+	DESCRIPTOR_LAST => 100,
+	DESCRIPTOR_INSERT => 104,
+	DESCRIPTOR_CENTROID => 108,
+	DESCRIPTOR_RHO => 112,
 	LIST_GENERATION => 40,
 	LIST_BLOCK => 48,
 	LIST_SLOT => 52,

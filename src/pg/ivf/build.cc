@@ -280,7 +280,7 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
     while (GetSorted(build->entry_sort, build->entry_slot, &list, &position, &entry)) {
         if (list != current) {
             if (current != kNoList) writer.Finish();
-            writer.Begin(DescriptorId(build->meta.descriptors, list), &descriptors[list]);
+            writer.Begin(ListAt(build->meta, list), &descriptors[list]);
             current = list;
         }
         writer.Add(entry);
@@ -295,7 +295,7 @@ static void WriteCentroids(Build* build, ListDescriptor* descriptors) {
     auto* entry = static_cast<uint8*>(palloc(EntryBytes(build->meta.padded)));
     RowWriter rows(build->writer, RowOwner::kCentroids);
     for (uint32 list = 0; list < build->meta.lists; list++) {
-        const HeapTid target = ListTarget(DescriptorId(build->meta.descriptors, list));
+        const HeapTid target = ListTarget(ListAt(build->meta, list));
         descriptors[list].rho = builder->Rho(list);
         descriptors[list].centroid = rows.Add(target, RowFactors{builder->centroid_scale(list), descriptors[list].rho},
                                               reinterpret_cast<const uint8*>(builder->centroid_codes(list)));
@@ -305,7 +305,7 @@ static void WriteCentroids(Build* build, ListDescriptor* descriptors) {
     ListWriter root(build->writer);
     root.Begin(kRootList, &build->meta.root);
     for (uint32 list = 0; list < build->meta.lists; list++) {
-        const HeapTid target = ListTarget(DescriptorId(build->meta.descriptors, list));
+        const HeapTid target = ListTarget(ListAt(build->meta, list));
         Guard([&] { builder->EncodeCentroidEntry(list, target, descriptors[list].centroid, entry); });
         root.Add(entry);
     }
@@ -316,8 +316,8 @@ static ListDescriptor* NewDescriptors(Build* build) {
     auto* descriptors = static_cast<ListDescriptor*>(MemoryContextAllocExtended(
         CurrentMemoryContext, build->meta.lists * sizeof(ListDescriptor), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
     for (uint32 list = 0; list < build->meta.lists; list++) {
-        descriptors[list].state = ListState::kLive;
-        descriptors[list].generation = ++build->meta.generation;
+        descriptors[list].state = ListState::kUsed;
+        descriptors[list].generation = build->meta.generation;
         descriptors[list].first = descriptors[list].last = descriptors[list].insert = InvalidBlockNumber;
     }
     return descriptors;
@@ -328,8 +328,9 @@ static void WriteHead(Build* build) {
     ReleaseNewPage(AppendPage(build->writer));
     const float* mean = build->builder->space().mean().data();
     build->meta.mean = WriteMean(build->writer, mean, build->meta.dimensions);
-    build->meta.descriptors = ReserveDescriptors(build->writer, build->meta.lists, &build->meta.descriptor_pages);
-    build->meta.rows = build->meta.descriptors + build->meta.descriptor_pages;
+    build->meta.extent_count = 1;
+    build->meta.extents[0] = ReserveDescriptors(build->writer, build->meta.lists);
+    build->meta.rows = build->meta.extents[0].first + build->meta.extents[0].pages;
 }
 
 static void WriteMetaPage(Build* build) {
@@ -352,9 +353,10 @@ static void InitMeta(Build* build, const OpclassInfo& info) {
     meta->lists = 1;
     meta->seed = kSeed;
     meta->list_option = static_cast<uint32>(ListsOption(build->index));
-    meta->root.state = ListState::kLive;
+    meta->generation = 1;
+    meta->root.state = ListState::kUsed;
     meta->root.level = 1;
-    meta->root.generation = ++meta->generation;
+    meta->root.generation = meta->generation;
     meta->row_insert = InvalidBlockNumber;
     for (ChainEnds& chain : meta->side) chain = {InvalidBlockNumber, InvalidBlockNumber, InvalidBlockNumber};
 }
@@ -392,7 +394,7 @@ static void BuildEmpty(Relation index, ForkNumber fork) {
     ListDescriptor* descriptors = NewDescriptors(&build);
     WriteHead(&build);
     WriteCentroids(&build, descriptors);
-    WriteDescriptors(build.writer, build.meta.descriptors, descriptors, build.meta.lists);
+    WriteDescriptors(build.writer, build.meta.extents[0], descriptors, build.meta.lists);
     WriteMetaPage(&build);
     LogPages(build, fork);
     DeleteBuilder(holder);
@@ -439,8 +441,8 @@ static void BuildFromHeap(Build* build) {
     ANNEX_STOP_POINT("build-rows-written");
     WriteLists(build, descriptors);
     ANNEX_STOP_POINT("build-lists-written");
-    WriteDescriptors(build->writer, build->meta.descriptors, descriptors, build->meta.lists);
-    build->meta.build_rows = build->index_tuples;
+    WriteDescriptors(build->writer, build->meta.extents[0], descriptors, build->meta.lists);
+    build->meta.build_rows = build->meta.listed_rows = build->index_tuples;
     WriteMetaPage(build);
     LogPages(*build, MAIN_FORKNUM);
     ANNEX_STOP_POINT("build-logged");

@@ -26,6 +26,7 @@ struct CachedIndex {
     Space* space;
     CentroidTable* centroids;
     ListDescriptor* descriptors;  // malloc'd, with `centroids` only
+    uint32 slots;                 // of them
     Buffer* hints;                // malloc'd; by block
     BlockNumber hint_count;
 };
@@ -107,30 +108,59 @@ static void LoadSpace(CachedIndex* entry, Relation index, const MetaPage& meta) 
     pfree(mean);
 }
 
-static void LoadCentroids(CachedIndex* entry, Relation index, const MetaPage& meta) {
+// The centroid of each list of a descriptor page. False when something has moved.
+static bool LoadDescriptorPage(CachedIndex* entry, Relation index, const MetaPage& meta, uint32 first, Page copy,
+                               RowReader* reader) {
+    const BlockNumber block = ListAt(meta, first).block;
+    Buffer buffer = ReadBuffer(index, block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    memcpy(copy, BufferGetPage(buffer), BLCKSZ);
+    UnlockReleaseBuffer(buffer);
+    const DescriptorPage page = DescriptorPage::Open(index, block, copy);
+    for (uint16 slot = 0; slot < page.header->count; slot++) {
+        const ListDescriptor& descriptor = page.descriptors()[slot];
+        if (!descriptor.LivedAt(meta.generation)) continue;
+        entry->descriptors[first + slot] = descriptor;
+        const HeapTid target = ListTarget({block, slot});
+        RowFactors factors;
+        const int8* codes = reader->Read(descriptor.centroid, target, RowOwner::kCentroids, &factors);
+        if (codes == nullptr) {
+            reader->Finish();
+            CheckMoved(index, meta, block, "a list has no centroid");
+            return false;
+        }
+        if (!(factors.scale >= 0 && factors.scale < 1e38F && factors.error >= 0 && factors.error < 1e38F))
+            ReportCorrupted(index, block, "the factors of a centroid are impossible");
+        Guard([&] { entry->centroids->Add(target, codes, factors.scale, factors.error); });
+    }
+    reader->Finish();
+    return true;
+}
+
+static bool LoadCentroids(CachedIndex* entry, Relation index, const MetaPage& meta) {
+    const uint32 slots = DescriptorSlots(meta);
     Guard([&] {
-        entry->descriptors = static_cast<ListDescriptor*>(calloc(meta.lists, sizeof(ListDescriptor)));
+        entry->descriptors = static_cast<ListDescriptor*>(calloc(slots, sizeof(ListDescriptor)));
         if (entry->descriptors == nullptr) throw std::bad_alloc();
+        entry->slots = slots;
         entry->centroids = new CentroidTable(meta.padded, meta.lists);
     });
     auto* scratch = static_cast<int8*>(palloc(meta.padded));
+    auto* copy = static_cast<Page>(palloc(BLCKSZ));
     IndexFile file{index, 0};
     RowReader reader(&file, meta, scratch);
-    for (uint32 list = 0; list < meta.lists; list++) {
-        const ListId id{meta.descriptors + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
-        reader.Finish();
-        entry->descriptors[list] = ReadDescriptor(index, meta, id);
-        RowFactors factors;
-        const int8* codes =
-            reader.Read(entry->descriptors[list].centroid, ListTarget(id), RowOwner::kCentroids, &factors);
-        if (codes == nullptr) ReportCorrupted(index, id.block, "a list has no centroid");
-        if (!(factors.scale >= 0 && factors.scale < 1e38F && factors.error >= 0 && factors.error < 1e38F))
-            ReportCorrupted(index, id.block, "the factors of a centroid are impossible");
-        Guard([&] { entry->centroids->Add(ListTarget(id), codes, factors.scale, factors.error); });
+    for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
+        CHECK_FOR_INTERRUPTS();
+        if (!LoadDescriptorPage(entry, index, meta, first, copy, &reader)) return false;
     }
-    reader.Finish();
+    if (entry->centroids->size() != meta.lists) {
+        CheckMoved(index, meta, 0, "there are not as many lists as the meta page says");
+        return false;
+    }
     Guard([&] { entry->centroids->Finish(); });
+    pfree(copy);
     pfree(scratch);
+    return true;
 }
 
 static void LoadHints(CachedIndex* entry, Relation index) {
@@ -141,9 +171,10 @@ static void LoadHints(CachedIndex* entry, Relation index) {
     entry->hint_count = entry->hints != nullptr ? count : 0;
 }
 
+// nullptr: something has moved.
 static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext owner) {
-    const Size centroid_bytes =
-        meta.lists * (CentroidTable::BytesPerList(meta.padded) + sizeof(ListDescriptor)) + BlockBytes(meta.padded);
+    const Size centroid_bytes = meta.lists * CentroidTable::BytesPerList(meta.padded) + BlockBytes(meta.padded) +
+                                DescriptorSlots(meta) * sizeof(ListDescriptor);
     // One index may take half of the cache; a larger one keeps its space alone.
     const bool with_centroids = centroid_bytes <= static_cast<Size>(cache_size_setting) * 1024 / 2;
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);
@@ -162,30 +193,42 @@ static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext own
     PinUntil(entry, owner);
     LoadSpace(entry, index, meta);
     if (with_centroids) {
-        LoadCentroids(entry, index, meta);
+        if (!LoadCentroids(entry, index, meta)) return nullptr;
         LoadHints(entry, index);
     }
     entry->ready = true;
     return entry;
 }
 
-CachedIndex* AcquireIndex(Relation index, const MetaPage& meta, MemoryContext owner) {
+static CachedIndex* FindEntry(Relation index, uint64 generation) {
+    const RelationFileId file = ANNEX_RELATION_FILE(index);
+    for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next)
+        if (!entry->stale && entry->ready && entry->oid == RelationGetRelid(index) && entry->generation == generation &&
+            ANNEX_SAME_RELATION_FILE(entry->file, file))
+            return entry;
+    return nullptr;
+}
+
+CachedIndex* AcquireIndex(Relation index, MetaPage* meta, MemoryContext owner) {
     static bool registered = false;
     if (!registered) {
         CacheRegisterRelcacheCallback(Invalidate, 0);
         registered = true;
     }
-    const RelationFileId file = ANNEX_RELATION_FILE(index);
-    for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next) {
-        if (entry->stale || !entry->ready || entry->oid != RelationGetRelid(index) ||
-            entry->generation != meta.generation || !ANNEX_SAME_RELATION_FILE(entry->file, file))
-            continue;
+    if (CachedIndex* entry = FindEntry(index, meta->generation)) {
         PinUntil(entry, owner);
         return entry;
     }
-    return Load(index, meta, owner);
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        if (CachedIndex* entry = Load(index, *meta, owner)) return entry;
+        ReadMeta(index, meta);
+    }
 }
 
+uint64 GenerationOf(const CachedIndex& cached) {
+    return cached.generation;
+}
 const Space& SpaceOf(const CachedIndex& cached) {
     return *cached.space;
 }
@@ -193,15 +236,17 @@ const CentroidTable* CentroidsOf(const CachedIndex& cached) {
     return cached.centroids;
 }
 
-ListDescriptor DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id) {
-    if (cached->descriptors == nullptr || id == kRootList) return ReadDescriptor(index, meta, id);
-    const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
-    if (id.block < meta.descriptors || list >= meta.lists)
+bool DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id, ListDescriptor* descriptor) {
+    if (cached->descriptors == nullptr) return ReadDescriptor(index, meta, id, descriptor);
+    uint32 list;
+    if (!ListNumber(meta, id, &list) || list >= cached->slots || cached->descriptors[list].state == ListState::kUnused)
         ReportCorrupted(index, 0, "a centroid names a list descriptor outside of the index");
-    ListDescriptor* descriptor = &cached->descriptors[list];
+    *descriptor = cached->descriptors[list];
+    if (descriptor->first != InvalidBlockNumber) return true;
     // An empty list gets its first page when a row comes.
-    if (descriptor->first == InvalidBlockNumber) *descriptor = ReadDescriptor(index, meta, id);
-    return *descriptor;
+    if (!ReadDescriptor(index, meta, id, descriptor)) return false;
+    cached->descriptors[list] = *descriptor;
+    return true;
 }
 
 // Pinning by a hint does not count as a use: pages that are read in no other way would be the first that shared buffers
@@ -225,8 +270,10 @@ Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
 }
 
 BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id) {
-    const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
-    return cached->descriptors == nullptr || list >= meta.lists ? InvalidBlockNumber : cached->descriptors[list].first;
+    uint32 list;
+    if (cached->descriptors == nullptr || !ListNumber(meta, id, &list) || list >= cached->slots)
+        return InvalidBlockNumber;
+    return cached->descriptors[list].first;
 }
 
 const char* PageHint(const CachedIndex* cached, BlockNumber block) {

@@ -13,14 +13,18 @@ namespace annex::pg::ivf {
 struct CachedIndex;
 
 // The entry of an index, made if need be and pinned until the memory context goes. `meta` was read under the caller's
-// snapshot.
-[[nodiscard]] CachedIndex* AcquireIndex(Relation index, const MetaPage& meta, MemoryContext owner);
+// snapshot. Where the index has gone on to another generation meanwhile, which a snapshot of the primary prevents,
+// `meta` is read again.
+[[nodiscard]] CachedIndex* AcquireIndex(Relation index, MetaPage* meta, MemoryContext owner);
 
+[[nodiscard]] uint64 GenerationOf(const CachedIndex& cached);
 [[nodiscard]] const Space& SpaceOf(const CachedIndex& cached);
 // nullptr: the centroids do not fit into ivf.cache_size and are read from their pages.
 [[nodiscard]] const CentroidTable* CentroidsOf(const CachedIndex& cached);
-// The descriptor of a list whose first page and generation never change once it has a page.
-[[nodiscard]] ListDescriptor DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id);
+// The descriptor of a list whose first page and generation never change once it has a page; false: it has moved
+// (CheckMoved).
+[[nodiscard]] bool DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id,
+                                ListDescriptor* descriptor);
 // Pins a page, trying the buffer where it was found before.
 [[nodiscard]] Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block);
 

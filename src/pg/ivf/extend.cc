@@ -42,7 +42,7 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
     const ListDescriptor before = seen.descriptors()[id.slot];
     Buffer last_buffer = InvalidBuffer;
     if (before.first != InvalidBlockNumber) {
-        if (before.last <= id.block || before.last >= RelationGetNumberOfBlocks(index))
+        if (before.last == 0 || before.last >= RelationGetNumberOfBlocks(index))
             ReportCorrupted(index, id.block, "a list ends at an impossible page");
         last_buffer = LockPage(index, before.last);
         const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), meta.padded);

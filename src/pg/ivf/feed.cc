@@ -38,7 +38,10 @@ const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFa
         block_ = block;
         LockBuffer(buffer_, BUFFER_LOCK_SHARE);
     }
-    const RowPage page = RowPage::Open(index_, block, BufferGetPage(buffer_), layout_);
+    // Where nothing lives any more, a page of another kind may have come.
+    Page bytes = BufferGetPage(buffer_);
+    if (PageIsOurs(bytes) && KindOf(bytes) != PageKind::kRows) return nullptr;
+    const RowPage page = RowPage::Open(index_, block, bytes, layout_);
     const uint16 slot = layout_.Slot(place);
     if (slot >= page.header->used || page.header->owner != owner) return nullptr;
     const RowHeader* row = page.row(layout_, slot);
@@ -66,28 +69,41 @@ void RowReader::Finish() {
     block_ = InvalidBlockNumber;
 }
 
-BlockNumber FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
-                     const ListDescriptor& descriptor, BlockNumber block) {
+// Whether a page is, as far as one can tell, of this list. What is no page of ours at all is for Open() to report.
+static bool MayBeOf(Page page, ListId id, const ListDescriptor& descriptor) {
+    if (!PageIsOurs(page)) return true;
+    if (KindOf(page) != PageKind::kList) return false;
+    const ListPage list = ListPage::At(page);
+    return list.BelongsTo(id, descriptor.generation) && list.header->level == descriptor.level;
+}
+
+bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id, const ListDescriptor& descriptor,
+              BlockNumber* block) {
     Relation index = file->index;
-    if (block == 0 || !file->Holds(block)) ReportCorrupted(index, block, "a list names a page outside of the index");
-    Buffer buffer = PinPage(file->cached, index, block);
+    if (*block == 0 || !file->Holds(*block)) ReportCorrupted(index, *block, "a list names a page outside of the index");
+    Buffer buffer = PinPage(file->cached, index, *block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    const ListPage page = ListPage::Open(index, block, BufferGetPage(buffer), meta.padded);
-    if (!page.BelongsTo(id, descriptor.generation) || page.header->level != descriptor.level)
-        ReportCorrupted(index, block, "the page belongs to another list");
+    Page bytes = BufferGetPage(buffer);
+    if (!MayBeOf(bytes, id, descriptor)) {
+        UnlockReleaseBuffer(buffer);
+        CheckMoved(index, meta, *block, "the page belongs to another list");
+        return false;
+    }
+    const ListPage page = ListPage::Open(index, *block, bytes, meta.padded);
     Guard([&] {
         search->FeedRows(page.area(), page.header->rows, page.header->start_row);
         search->FeedEntries(page.entry(0, meta.padded), page.header->entries);
     });
-    const BlockNumber next = NextOf(page.page);
+    *block = NextOf(page.page);
     UnlockReleaseBuffer(buffer);
-    return next;
+    return true;
 }
 
-void FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search) {
+bool FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search) {
     Guard([&] { search->BeginRanking(); });
-    FeedList(file, meta, search, kRootList, meta.root, [] {});
+    if (!FeedList(file, meta, search, kRootList, meta.root, [] {})) return false;
     Guard([&] { search->EndRanking(); });
+    return true;
 }
 
 }  // namespace annex::pg::ivf

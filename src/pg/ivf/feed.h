@@ -49,24 +49,25 @@ class RowReader {
 // Asks for the memory of a list's first page.
 void PrefetchPage(const CachedIndex* cached, BlockNumber block);
 
-// Feeds one page and returns the next one's number.
-BlockNumber FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
-                     const ListDescriptor& descriptor, BlockNumber block);
+// Feeds one page and sets `block` to the next one's number. False when the list has moved (CheckMoved).
+[[nodiscard]] bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
+                            const ListDescriptor& descriptor, BlockNumber* block);
 
-// Feeds the centroids' list.
-void FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search);
+// Feeds the centroids' list; false when it has moved.
+[[nodiscard]] bool FeedRoot(IndexFile* file, const MetaPage& meta, ListSearch* search);
 
-// Calls after_page() after each page of the list, when nothing is locked.
+// Calls after_page() after each page of the list, when nothing is locked. False when the list has moved.
 template <typename AfterPage>
-void FeedList(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id, const ListDescriptor& descriptor,
-              AfterPage after_page) {
+[[nodiscard]] bool FeedList(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,
+                            const ListDescriptor& descriptor, AfterPage after_page) {
     BlockNumber visited = 0;
     for (BlockNumber block = descriptor.first; block != InvalidBlockNumber;) {
         CHECK_FOR_INTERRUPTS();
         if (!file->Holds(visited++)) ReportCorrupted(file->index, block, "the pages of a list form a circle");
-        block = FeedPage(file, meta, search, id, descriptor, block);
+        if (!FeedPage(file, meta, search, id, descriptor, &block)) return false;
         after_page();
     }
+    return true;
 }
 
 }  // namespace annex::pg::ivf

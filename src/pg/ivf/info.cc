@@ -18,16 +18,17 @@ extern "C" {
 namespace annex::pg::ivf {
 namespace {
 
-constexpr int kPageKinds = static_cast<int>(PageKind::kSide) + 1;  // the first one stands for pages of zeros
+constexpr int kPageKinds = static_cast<int>(PageKind::kFree) + 1;  // the first one stands for pages of zeros
 
 struct IndexInfoCounts {
     int64 pages[kPageKinds];
     int64 rows;        // with codes
     int64 free_slots;  // of row pages, that a row had
     int64 side_rows[kSideChains];
-    int64 entries;       // live
-    int64 dead_entries;  // whose place in a block is not used again before the page is packed anew
-    int64* list_sizes;   // one a descriptor
+    int64 entries;        // live
+    int64 dead_entries;   // whose place in a block is not used again before the page is packed anew
+    int64* list_sizes;    // one a descriptor
+    uint64* generations;  // of the lists that live, else 0
 };
 
 struct ListSizes {
@@ -39,16 +40,15 @@ struct ListSizes {
 
 void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* counts) {
     const ListId id = page.list();
-    if (id == kRootList) return;
+    uint32 list;
+    if (id == kRootList || !ListNumber(meta, id, &list) || counts->generations[list] != page.header->generation) return;
     // A slot of a block that never held an entry has place 0, which is the meta page's.
     page.ForEachTrailer(meta.padded, [counts](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++)
             counts->dead_entries += !trailer->heap_tid[v].valid() && trailer->place[v] != 0 ? 1 : 0;
     });
     counts->entries += page.header->live;
-    const uint32 descriptor_page = id.block - meta.descriptors;
-    if (id.block >= meta.descriptors && descriptor_page < meta.descriptor_pages && id.slot < kDescriptorsPerPage)
-        counts->list_sizes[descriptor_page * kDescriptorsPerPage + id.slot] += page.header->live;
+    counts->list_sizes[list] += page.header->live;
 }
 
 void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page page, IndexInfoCounts* counts) {
@@ -73,10 +73,13 @@ void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page pag
     }
 }
 
+template <typename T>
+T* ZeroedArray(Size count) {
+    return static_cast<T*>(
+        MemoryContextAllocExtended(CurrentMemoryContext, count * sizeof(T), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+}
+
 void CountPages(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
-    counts->list_sizes = static_cast<int64*>(
-        MemoryContextAllocExtended(CurrentMemoryContext, meta.descriptor_pages * kDescriptorsPerPage * sizeof(int64),
-                                   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
     BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
     auto page = static_cast<Page>(palloc(BLCKSZ));
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);
@@ -86,20 +89,31 @@ void CountPages(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
     }
 }
 
-ListSizes MeasureLists(Relation index, const MetaPage& meta, const int64* list_sizes) {
-    ListSizes sizes{INT64_MAX, 0, 0, 0};
+void ReadGenerations(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
+    const uint32 slots = DescriptorSlots(meta);
+    counts->list_sizes = ZeroedArray<int64>(slots);
+    counts->generations = ZeroedArray<uint64>(slots);
     auto page = static_cast<Page>(palloc(BLCKSZ));
-    for (uint32 i = 0; i < meta.descriptor_pages; i++) {
-        CopyPage(index, meta.descriptors + i, nullptr, page);
-        const DescriptorPage descriptors = DescriptorPage::Open(index, meta.descriptors + i, page);
+    for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
+        const BlockNumber block = ListAt(meta, first).block;
+        CopyPage(index, block, nullptr, page);
+        const DescriptorPage descriptors = DescriptorPage::Open(index, block, page);
         for (uint16 slot = 0; slot < descriptors.header->count; slot++) {
-            if (descriptors.descriptors()[slot].state != ListState::kLive) continue;
-            const int64 size = list_sizes[i * kDescriptorsPerPage + slot];
-            if (size < sizes.smallest) sizes.smallest = size;
-            if (size > sizes.largest) sizes.largest = size;
-            sizes.total += size;
-            sizes.sum_of_squares += static_cast<double>(size) * static_cast<double>(size);
+            const ListDescriptor& list = descriptors.descriptors()[slot];
+            if (list.LivesAt(meta.generation)) counts->generations[first + slot] = list.generation;
         }
+    }
+}
+
+ListSizes MeasureLists(const MetaPage& meta, const IndexInfoCounts& counts) {
+    ListSizes sizes{INT64_MAX, 0, 0, 0};
+    for (uint32 list = 0; list < DescriptorSlots(meta); list++) {
+        if (counts.generations[list] == 0) continue;
+        const int64 size = counts.list_sizes[list];
+        if (size < sizes.smallest) sizes.smallest = size;
+        if (size > sizes.largest) sizes.largest = size;
+        sizes.total += size;
+        sizes.sum_of_squares += static_cast<double>(size) * static_cast<double>(size);
     }
     return sizes;
 }
@@ -132,7 +146,7 @@ void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& count
     int64 all_pages = 0;
     for (const int64 pages : counts.pages) all_pages += pages;
     const int64 bytes = all_pages * BLCKSZ;
-    const ListSizes sizes = MeasureLists(index, meta, counts.list_sizes);
+    const ListSizes sizes = MeasureLists(meta, counts);
     const auto total = static_cast<double>(sizes.total);
     const auto pages = [&counts](PageKind kind) { return counts.pages[static_cast<int>(kind)]; };
 
@@ -160,7 +174,7 @@ void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& count
     row->Add(pages(PageKind::kList));
     row->Add(pages(PageKind::kRows) + pages(PageKind::kRowTail));
     row->Add(pages(PageKind::kSide));
-    row->Add(counts.pages[0]);
+    row->Add(counts.pages[0] + pages(PageKind::kFree));
     row->Add(bytes);
     row->Add(all_rows > 0 ? static_cast<double>(bytes) / static_cast<double>(all_rows) : NAN);
 }
@@ -179,6 +193,7 @@ ANNEX_FUNCTION(annex_index_info) {
     MetaPage meta;
     ReadMeta(inspected.index, &meta);
     IndexInfoCounts counts{};
+    ReadGenerations(inspected.index, meta, &counts);
     CountPages(inspected.index, meta, &counts);
     ResultRow row{};
     Describe(inspected.index, meta, counts, &row);

@@ -30,15 +30,20 @@ static void DeletePlacer(void* arg) noexcept {
 }
 }
 
-static Inserter* GetInserter(Relation index, const MetaPage& meta, IndexInfo* index_info) {
-    if (index_info->ii_AmCache != nullptr) return static_cast<Inserter*>(index_info->ii_AmCache);
+static Inserter* GetInserter(Relation index, MetaPage* meta, IndexInfo* index_info) {
+    if (index_info->ii_AmCache != nullptr) {
+        auto* inserter = static_cast<Inserter*>(index_info->ii_AmCache);
+        if (GenerationOf(*inserter->cached) != meta->generation)
+            inserter->cached = AcquireIndex(index, meta, inserter->context);
+        return inserter;
+    }
     MemoryContext old_context = MemoryContextSwitchTo(index_info->ii_Context);
     auto* inserter = static_cast<Inserter*>(palloc0(sizeof(Inserter)));
     inserter->context = index_info->ii_Context;
     inserter->row_context = AllocSetContextCreate(inserter->context, "ivf insert row", ALLOCSET_DEFAULT_SIZES);
     inserter->cached = AcquireIndex(index, meta, inserter->context);
-    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(meta.padded)));
-    inserter->row_scratch = static_cast<int8*>(palloc(meta.padded));
+    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(meta->padded)));
+    inserter->row_scratch = static_cast<int8*>(palloc(meta->padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     Guard([&] { inserter->placer = new RowPlacer(); });
     callback->func = DeletePlacer;
@@ -55,7 +60,7 @@ static Inserter* GetInserter(Relation index, const MetaPage& meta, IndexInfo* in
 static void ConsiderPages(Relation index, const MetaPage& meta, Inserter* inserter) {
     RowPlacer* placer = inserter->placer;
     IndexFile file{index, 0, inserter->cached};
-    FeedRoot(&file, meta, &placer->search());
+    if (!FeedRoot(&file, meta, &placer->search())) ReportCorrupted(index, meta.root.first, "the root has moved");
     std::span<const Survivor> centroids;
     Guard([&] { centroids = placer->NextCentroids(); });
     RowReader reader(&file, meta, inserter->row_scratch);
@@ -86,7 +91,8 @@ static RowClass PlaceRow(Relation index, const MetaPage& meta, Inserter* inserte
 
 // A page of the list that seems to have room, extending the list when there is none.
 static BlockNumber FindListPage(Relation index, const MetaPage& meta, ListId id, uint64* generation) {
-    const ListDescriptor descriptor = ReadDescriptor(index, meta, id);
+    ListDescriptor descriptor;
+    if (!ReadDescriptor(index, meta, id, &descriptor)) ReportCorrupted(index, id.block, "the list has moved");
     *generation = descriptor.generation;
     IndexFile file{index, 0};
     BlockNumber visited = 0;
@@ -352,7 +358,7 @@ extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPoint
 
     MetaPage meta;
     ReadMeta(index, &meta);
-    Inserter* inserter = GetInserter(index, meta, index_info);
+    Inserter* inserter = GetInserter(index, &meta, index_info);
     MemoryContext old_context = MemoryContextSwitchTo(inserter->row_context);
     const float* x = annex::pg::IndexedFloats(values[0], static_cast<int>(meta.dimensions));
     switch (PlaceRow(index, meta, inserter, x, tid)) {

@@ -165,16 +165,17 @@ struct PlaceGroup {
 };
 
 static void FinishPlace(Inventory* inventory, const PlaceGroup& group) {
-    if (!group.has_row || group.entries == inventory->entries_per_row) return;
-    if (group.entries < inventory->entries_per_row && TupleIsGone(inventory->table, group.tid)) {
+    if (!group.has_row || group.entries >= inventory->entries_per_row) return;
+    if (TupleIsGone(inventory->table, group.tid)) {
         inventory->leftover_rows++;
         return;
     }
     const RowLayout& layout = inventory->layout;
-    ReportCorrupted(inventory->index, layout.Block(group.place),
-                    psprintf("the row in slot %u, of heap tuple (%u,%u), has %u entries in lists and should have %u",
-                             layout.Slot(group.place), BlockOfTid(group.tid), OffsetOfTid(group.tid), group.entries,
-                             inventory->entries_per_row));
+    ReportCorrupted(
+        inventory->index, layout.Block(group.place),
+        psprintf("the row in slot %u, of heap tuple (%u,%u), has %u entries in lists and should have %u or more",
+                 layout.Slot(group.place), BlockOfTid(group.tid), OffsetOfTid(group.tid), group.entries,
+                 inventory->entries_per_row));
 }
 
 static void AddEntry(Inventory* inventory, PlaceGroup* group, const EntryRecord& entry) {

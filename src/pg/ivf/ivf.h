@@ -56,8 +56,13 @@ void DefineOptionsAndSettings();
 
 // ---- Reading structures ----
 
-// A copy of a list's descriptor, checked. `meta` describes the root.
-[[nodiscard]] ListDescriptor ReadDescriptor(Relation index, const MetaPage& meta, ListId id);
+// A copy of a list's descriptor. False when there is no such list in meta's generation, any more: the index has gone on
+// to another one, and what could be found in it has moved. That happens to nobody whose snapshot is older than `meta`,
+// but for a standby, which does not wait for its snapshots before it replays the reuse of a page.
+[[nodiscard]] bool ReadDescriptor(Relation index, const MetaPage& meta, ListId id, ListDescriptor* descriptor);
+// Something was not as meta's generation says. Returns if the index is at another one by now, so that the caller can
+// begin again; else the index is corrupted.
+void CheckMoved(Relation index, const MetaPage& meta, BlockNumber block, const char* reason);
 
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);

@@ -47,6 +47,8 @@ static Size HeaderEnd(PageKind kind) {
             return BLCKSZ;
         case PageKind::kSide:
             return kSideOffset;
+        case PageKind::kFree:
+            return kHeaderOffset;
     }
     return kHeaderOffset;
 }
@@ -87,12 +89,20 @@ void ReadMeta(Relation index, MetaPage* meta) {
         ReportCorrupted(index, 0, "the metric is unknown");
     if (meta->element_type != 1 || meta->spill > 1 || meta->height != 1)
         ReportCorrupted(index, 0, "an option is unknown to this version");
-    if (meta->lists < 1 || meta->lists > static_cast<uint32>(kMaxLists))
-        ReportCorrupted(index, 0, "the number of lists is impossible");
+    if (meta->generation == 0 || (meta->pending != 0 && meta->pending <= meta->generation))
+        ReportCorrupted(index, 0, "the generation is impossible");
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);
-    if (meta->mean == 0 || meta->mean >= blocks || meta->descriptors == 0 || meta->descriptors >= blocks ||
-        meta->descriptor_pages > blocks || meta->rows > blocks)
+    if (meta->mean == 0 || meta->mean >= blocks || meta->rows > blocks)
         ReportCorrupted(index, 0, "a structure lies outside of the index");
+    if (meta->extent_count < 1 || meta->extent_count > kMostExtents)
+        ReportCorrupted(index, 0, "the number of descriptor extents is impossible");
+    for (uint32 i = 0; i < meta->extent_count; i++) {
+        const DescriptorExtent& extent = meta->extents[i];
+        if (extent.first == 0 || extent.pages == 0 || extent.first >= blocks || extent.pages > blocks - extent.first)
+            ReportCorrupted(index, 0, "descriptors lie outside of the index");
+    }
+    if (meta->lists < 1 || meta->lists > DescriptorSlots(*meta))
+        ReportCorrupted(index, 0, "the number of lists is impossible");
     for (const ChainEnds& chain : meta->side) CheckChainEnds(index, chain, blocks);
 }
 

@@ -14,7 +14,7 @@
 namespace annex::pg::ivf {
 
 inline constexpr uint32 kMagic = 0x41584956;  // "VIXA"
-inline constexpr uint8 kFormatVersion = 1;
+inline constexpr uint8 kFormatVersion = 2;
 inline constexpr int kMaxDimensions = 16000;
 inline constexpr int kMaxLists = 32768;
 
@@ -26,6 +26,7 @@ enum class PageKind : uint8 {
     kRows = 5,         // refinement rows
     kRowTail = 6,      // the second part of a row longer than a page
     kSide = 7,         // heap TIDs of rows without codes, a chain
+    kFree = 8,         // nothing that anybody needs: may become any other page
 };
 
 // After the page header of every page.
@@ -69,23 +70,35 @@ inline ItemPointerData ToItemPointer(HeapTid tid) {
 
 // ---- List descriptors ----
 
-enum class ListState : uint8 { kUnused = 0, kBuilding = 1, kLive = 2, kRetired = 3 };
+// A list lives in the generations [generation, died) of the index: a scan uses the lists of the generation that it read
+// from the meta page, so that one change there replaces any number of lists at once. A used descriptor whose generation
+// is still to come is being built; one that has died becomes retired, and unused when nobody can need its pages.
+enum class ListState : uint8 { kUnused = 0, kUsed = 1, kRetired = 2 };
 
 struct ListDescriptor {
     ListState state;
     uint8 level;  // 0: entries are rows of the table; 1: centroids of level 0
     uint16 flags;
-    uint32 contiguous;  // pages from `first` on that lie one after the other
-    uint64 generation;
+    uint32 contiguous;   // pages from `first` on that lie one after the other
+    uint64 generation;   // the first one that it belongs to; stamped on its pages
+    uint64 died;         // the first one that it no longer belongs to; 0: none
+    uint64 retired_at;   // kRetired: the next full transaction ID after that
     BlockNumber first;   // InvalidBlockNumber: the list is empty and has no page
     BlockNumber last;    // its chain's end
     BlockNumber insert;  // a hint: no page before it has room
     Place centroid;      // place of the centroid's row; unused in the root
     float rho;           // root mean square residual, an estimate
-    float reserved1;
-    uint32 pages;    // an estimate
-    uint32 entries;  // estimates: set by build and vacuum
-    uint32 reserved[3];
+    uint32 pages;        // an estimate
+    uint32 entries;      // estimates: set by build and vacuum
+    uint32 reserved;
+
+    [[nodiscard]] bool LivesAt(uint64 at) const {
+        return state == ListState::kUsed && generation <= at && (died == 0 || at < died);
+    }
+    // The same as long as its pages have not been given to others.
+    [[nodiscard]] bool LivedAt(uint64 at) const {
+        return state != ListState::kUnused && generation <= at && (died == 0 || at < died);
+    }
 };
 static_assert(sizeof(ListDescriptor) == 64);
 
@@ -106,9 +119,17 @@ struct CalibrationEntry {
     float recall;
     uint32 probes;
     float epsilon;
+    float stop;
 };
 inline constexpr int kCalibratedKs = 3;
 inline constexpr int kCalibratedRecalls = 8;
+
+// Descriptor pages that lie one after the other.
+struct DescriptorExtent {
+    BlockNumber first;
+    uint32 pages;
+};
+inline constexpr uint32 kMostExtents = 24;
 
 struct MetaPage {
     uint32 magic;
@@ -119,19 +140,26 @@ struct MetaPage {
     uint8 element_type;  // 1: vector
     uint8 spill;         // 1: every row has a second copy
     uint8 height;        // 1: the root's entries are the centroids of the lists
-    uint32 lists;
-    uint64 seed;        // of the rotation
-    uint64 generation;  // the greatest given to a list
+    uint32 lists;        // that live
+    uint64 seed;         // of the rotation
+    uint64 generation;   // of the lists: see ListState
+    uint64 pending;      // the generation that maintenance is building, or 0; rows are put into its lists as well
     uint32 list_option;
     BlockNumber mean;
-    BlockNumber descriptors;  // first descriptor page; `descriptor_pages` lie one after the other
-    uint32 descriptor_pages;
-    BlockNumber rows;        // first block that is neither meta, mean nor descriptor
+    BlockNumber rows;        // first block that is neither meta, mean nor one of the first descriptors
     BlockNumber row_insert;  // a hint: the row page added last
     uint32 build_sample;
-    double build_rows;  // rows at the build
+    uint32 extent_count;
+    DescriptorExtent extents[kMostExtents];
+    double build_rows;       // rows at the build
+    double listed_rows;      // rows when the lists were made, last
+    double listed_residual;  // mean of their squared residuals then; 0: not known
     ListDescriptor root;
+    ListDescriptor pending_root;
+    uint32 pending_lists;
+    uint32 reserved;
     ChainEnds side[kSideChains];
+    double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
 };
 
@@ -165,6 +193,39 @@ struct DescriptorPageHeader {
 inline constexpr Size kDescriptorOffset = 64;
 static_assert(kHeaderOffset + sizeof(DescriptorPageHeader) == kDescriptorOffset);
 inline constexpr uint16 kDescriptorsPerPage = (BLCKSZ - kDescriptorOffset) / sizeof(ListDescriptor);
+static_assert(kHeaderOffset + sizeof(MetaPage) <= BLCKSZ);
+
+// Lists are numbered through the descriptor pages, whether a slot is used or not.
+[[nodiscard]] inline uint32 DescriptorSlots(const MetaPage& meta) {
+    uint32 slots = 0;
+    for (uint32 i = 0; i < meta.extent_count; i++) slots += meta.extents[i].pages * kDescriptorsPerPage;
+    return slots;
+}
+// False: there is no such descriptor.
+[[nodiscard]] inline bool ListNumber(const MetaPage& meta, ListId id, uint32* number) {
+    uint32 first = 0;
+    for (uint32 i = 0; i < meta.extent_count; i++) {
+        const DescriptorExtent& extent = meta.extents[i];
+        if (id.block >= extent.first && id.block - extent.first < extent.pages) {
+            *number = (first + id.block - extent.first) * kDescriptorsPerPage + id.slot;
+            return id.slot < kDescriptorsPerPage;
+        }
+        first += extent.pages;
+    }
+    return false;
+}
+// number < DescriptorSlots(meta)
+[[nodiscard]] inline ListId ListAt(const MetaPage& meta, uint32 number) {
+    uint32 page = number / kDescriptorsPerPage;
+    uint32 i = 0;
+    while (i + 1 < meta.extent_count && page >= meta.extents[i].pages) page -= meta.extents[i++].pages;
+    return {meta.extents[i].first + page, static_cast<uint16>(number % kDescriptorsPerPage)};
+}
+
+// What a row header says of a pending generation; never 0.
+inline uint16 PendingMark(uint64 pending) {
+    return pending == 0 ? 0 : static_cast<uint16>(pending % 0xffff + 1);
+}
 
 enum class RowOwner : uint8 { kHeap = 1, kCentroids = 2 };
 
@@ -180,7 +241,7 @@ inline constexpr Size kRowAreaBytes = BLCKSZ - kRowAreaOffset;
 
 struct RowHeader {
     HeapTid heap_tid;  // invalid: the slot is free
-    uint16 unused;
+    uint16 pending;    // low bits of the pending generation whose lists its insert has served, or 0
     RowFactors factors;
 };
 static_assert(sizeof(RowHeader) == 16);

@@ -3,24 +3,24 @@
 
 namespace annex::pg::ivf {
 
-ListDescriptor ReadDescriptor(Relation index, const MetaPage& meta, ListId id) {
-    ListDescriptor descriptor;
-    if (id == kRootList) {
-        descriptor = meta.root;
-    } else {
-        if (id.block < meta.descriptors || id.block - meta.descriptors >= meta.descriptor_pages)
-            ReportCorrupted(index, 0, "a centroid names a list descriptor outside of the index");
-        Buffer buffer = ReadBuffer(index, id.block);
-        LockBuffer(buffer, BUFFER_LOCK_SHARE);
-        const DescriptorPage page = DescriptorPage::Open(index, id.block, BufferGetPage(buffer));
-        if (id.slot >= page.header->count)
-            ReportCorrupted(index, id.block, "a centroid names a list descriptor that does not exist");
-        descriptor = page.descriptors()[id.slot];
-        UnlockReleaseBuffer(buffer);
-    }
-    if (descriptor.state != ListState::kLive)
-        ReportCorrupted(index, id.block, "a centroid names a list that is not live");
-    return descriptor;
+bool ReadDescriptor(Relation index, const MetaPage& meta, ListId id, ListDescriptor* descriptor) {
+    uint32 number;
+    if (!ListNumber(meta, id, &number))
+        ReportCorrupted(index, 0, "a centroid names a list descriptor outside of the index");
+    Buffer buffer = ReadBuffer(index, id.block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    const DescriptorPage page = DescriptorPage::Open(index, id.block, BufferGetPage(buffer));
+    if (id.slot >= page.header->count)
+        ReportCorrupted(index, id.block, "a centroid names a list descriptor that does not exist");
+    *descriptor = page.descriptors()[id.slot];
+    UnlockReleaseBuffer(buffer);
+    return descriptor->LivedAt(meta.generation);
+}
+
+void CheckMoved(Relation index, const MetaPage& meta, BlockNumber block, const char* reason) {
+    MetaPage now;
+    ReadMeta(index, &now);
+    if (now.generation == meta.generation) ReportCorrupted(index, block, reason);
 }
 
 void ReadMean(Relation index, const MetaPage& meta, float* mean) {

@@ -72,18 +72,24 @@ static void DeleteSearch(void* arg) noexcept {
 }
 }
 
-// Once for a scan, however often it is restarted: the index cannot change its space while it is open.
+// The lists of the generation that scan->meta names.
+static void UseGeneration(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    if (scan->cached != nullptr && GenerationOf(*scan->cached) == scan->meta.generation) return;
+    scan->cached = AcquireIndex(desc->indexRelation, &scan->meta, scan->context);
+    scan->file = IndexFile{desc->indexRelation, 0, scan->cached};
+}
+
+// Once for a scan, however often it is restarted.
 static void Prepare(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     if (scan->ready) return;
     MemoryContext old_context = MemoryContextSwitchTo(scan->context);
-    scan->cached = AcquireIndex(desc->indexRelation, scan->meta, scan->context);
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     Guard([&] { scan->search = new ListSearch(); });
     callback->func = DeleteSearch;
     callback->arg = scan->search;
     MemoryContextRegisterResetCallback(scan->context, callback);
-    scan->file = IndexFile{desc->indexRelation, 0, scan->cached};
     scan->row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
     scan->tids = static_cast<HeapTid*>(palloc(BLCKSZ));
     scan->ready = true;
@@ -104,6 +110,7 @@ static void Start(IndexScanDesc desc) {
     // Side chains and places of rows may have changed since an earlier start of this scan.
     ReadMeta(desc->indexRelation, &scan->meta);
     Prepare(desc);
+    UseGeneration(desc);
     ANNEX_COUNT_SEARCH(desc);
 
     const ScanKeyData* key = &desc->orderByData[0];
@@ -132,17 +139,17 @@ static void Start(IndexScanDesc desc) {
 
 // ---- Rounds ----
 
-// Ranks enough centroids exactly to probe `wanted` lists.
-static void RankLists(IndexScanDesc desc, uint32 wanted) {
+// Ranks enough centroids exactly to probe `wanted` lists; false when they have moved.
+static bool RankLists(IndexScanDesc desc, uint32 wanted) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     Relation index = desc->indexRelation;
-    if (search->ranked().size() >= wanted) return;
+    if (search->ranked().size() >= wanted) return true;
     if (const CentroidTable* centroids = CentroidsOf(*scan->cached)) {
         Guard([&] { search->RankTable(*centroids, wanted); });
-        return;
+        return true;
     }
-    if (search->centroids() == 0) FeedRoot(&scan->file, scan->meta, search);
+    if (search->centroids() == 0 && !FeedRoot(&scan->file, scan->meta, search)) return false;
 
     const size_t count = ListSearch::RankedFor(wanted) - search->ranked().size();
     std::span<const Survivor> centroids;
@@ -151,11 +158,16 @@ static void RankLists(IndexScanDesc desc, uint32 wanted) {
     for (const Survivor& centroid : centroids) {
         RowFactors factors;
         const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
-        if (codes == nullptr) ReportCorrupted(index, scan->meta.root.first, "a centroid has no row");
+        if (codes == nullptr) {
+            reader.Finish();
+            CheckMoved(index, scan->meta, scan->meta.root.first, "a centroid has no row");
+            return false;
+        }
         Guard([&] { search->Rank(centroid, codes, factors.scale, factors.error); });
     }
     reader.Finish();
     Guard([&] { search->SortRanked(); });
+    return true;
 }
 
 // Rows lie where the processor's cache has seldom been, so that memory sets the pace: several are asked for before the
@@ -180,42 +192,62 @@ static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> surviv
     reader.Finish();
 }
 
-static void ProbeList(IndexScanDesc desc, const RankedList& list) {
+// False when the list has moved.
+static bool ProbeList(IndexScanDesc desc, const RankedList& list) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     Relation index = desc->indexRelation;
     const ListId id = TargetList(list.target);
-    const ListDescriptor descriptor = DescriptorOf(scan->cached, index, scan->meta, id);
+    ListDescriptor descriptor;
+    if (!DescriptorOf(scan->cached, index, scan->meta, id, &descriptor)) {
+        CheckMoved(index, scan->meta, id.block, "a centroid names a list that is not live");
+        return false;
+    }
     Guard([&] { search->BeginList(list); });
-    FeedList(&scan->file, scan->meta, search, id, descriptor, [&] {
+    const bool complete = FeedList(&scan->file, scan->meta, search, id, descriptor, [&] {
         if (!search->Crowded()) return;
         std::span<const Survivor> survivors;
         Guard([&] { survivors = search->TakeSurvivors(); });
         RefineSurvivors(desc, survivors);
     });
+    if (!complete) return false;
     std::span<const Survivor> survivors;
     Guard([&] { survivors = search->EndList(); });
     RefineSurvivors(desc, survivors);
+    return true;
 }
 
 static void PrefetchList(const IvfScan* scan, const RankedList& list) {
     PrefetchPage(scan->cached, FirstPageHint(scan->cached, scan->meta, TargetList(list.target)));
 }
 
-// Probes lists [from, to) of the ranking.
-static void RunRound(IndexScanDesc desc, uint32 from, uint32 to) {
+// Probes lists [from, to) of the ranking; false when one has moved.
+static bool ProbeLists(IndexScanDesc desc, uint32 from, uint32 to) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
-    RankLists(desc, to);
+    if (!RankLists(desc, to)) return false;
     const auto ranked = static_cast<uint32>(search->ranked().size());
     if (to > ranked) to = ranked;
     Guard([&] { search->BeginRound(static_cast<size_t>(scan->k)); });
     for (uint32 i = from; i < to; i++) {
         if (i + 1 < to) PrefetchList(scan, search->ranked()[i + 1]);
-        ProbeList(desc, search->ranked()[i]);
+        if (!ProbeList(desc, search->ranked()[i])) return false;
     }
     scan->probed = to;
     Guard([&] { search->EndRound(to); });
+    return true;
+}
+
+static void RunRound(IndexScanDesc desc, uint32 from, uint32 to) {
+    IvfScan* scan = ScanOf(desc);
+    while (!ProbeLists(desc, from, to)) {
+        // On a standby the lists may give way to others under a scan: it goes on with those, from the nearest on, and
+        // returns no row twice.
+        ReadMeta(desc->indexRelation, &scan->meta);
+        UseGeneration(desc);
+        Guard([&] { scan->search->RankAgain(); });
+        from = 0;
+    }
 }
 
 static void StartRounds(IndexScanDesc desc) {

@@ -39,9 +39,8 @@ struct Vacuum {
         return callback(&pointer, callback_state);
     }
     [[nodiscard]] ListNews* NewsOf(ListId id) const {
-        if (id.block < meta.descriptors || id.block - meta.descriptors >= meta.descriptor_pages) return nullptr;
-        const uint32 list = (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
-        return list < meta.lists ? &lists[list] : nullptr;
+        uint32 list;
+        return ListNumber(meta, id, &list) ? &lists[list] : nullptr;
     }
 };
 
@@ -229,6 +228,7 @@ static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
             case PageKind::kMean:
             case PageKind::kDescriptors:
             case PageKind::kRowTail:
+            case PageKind::kFree:
                 break;
             default:
                 ReportCorrupted(vacuum->index, block, "the page is of an unknown kind");
@@ -240,15 +240,17 @@ static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
 // ---- Estimates and hints ----
 
 static void UpdateDescriptors(const Vacuum& vacuum) {
-    for (uint32 done = 0; done < vacuum.meta.lists; done += kDescriptorsPerPage) {
+    const uint32 slots = DescriptorSlots(vacuum.meta);
+    for (uint32 done = 0; done < slots; done += kDescriptorsPerPage) {
         ANNEX_VACUUM_DELAY_POINT();
-        const BlockNumber block = vacuum.meta.descriptors + done / kDescriptorsPerPage;
+        const BlockNumber block = ListAt(vacuum.meta, done).block;
         Buffer buffer = ReadBuffer(vacuum.index, block);
         LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
         const DescriptorPage page = DescriptorPage::Open(vacuum.index, block, BufferGetPage(buffer));
         GenericXLogState* state = nullptr;
         ListDescriptor* descriptors = page.descriptors();
-        for (uint32 slot = 0; slot < page.header->count && done + slot < vacuum.meta.lists; slot++) {
+        for (uint32 slot = 0; slot < page.header->count; slot++) {
+            if (descriptors[slot].state != ListState::kUsed) continue;
             const ListNews& news = vacuum.lists[done + slot];
             const BlockNumber insert = news.room != InvalidBlockNumber ? news.room : descriptors[slot].insert;
             if (descriptors[slot].entries == news.entries && descriptors[slot].insert == insert) continue;
@@ -286,8 +288,9 @@ static void UpdateSideHints(const Vacuum& vacuum) {
 static void RunVacuum(Vacuum* vacuum) {
     const Size slots = kMostSlots;
     vacuum->scratch = static_cast<uint8*>(palloc(slots * EntryBytes(64) + kListAreaBytes));
-    vacuum->lists = static_cast<ListNews*>(palloc0(vacuum->meta.lists * sizeof(ListNews)));
-    for (uint32 i = 0; i < vacuum->meta.lists; i++) vacuum->lists[i].room = InvalidBlockNumber;
+    vacuum->lists = static_cast<ListNews*>(MemoryContextAllocExtended(
+        CurrentMemoryContext, DescriptorSlots(vacuum->meta) * sizeof(ListNews), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
+    for (uint32 i = 0; i < DescriptorSlots(vacuum->meta); i++) vacuum->lists[i].room = InvalidBlockNumber;
     for (BlockNumber& room : vacuum->side_room) room = InvalidBlockNumber;
 
     // Pages that are added from now on hold nothing that is to be deleted.

@@ -53,8 +53,9 @@ void Verifier::WalkMean() {
 
 void Verifier::WalkDescriptors() {
     uint32 live = 0;
-    for (uint32 i = 0; i < meta.descriptor_pages; i++) {
-        const BlockNumber block = meta.descriptors + i;
+    const uint32 slots = DescriptorSlots(meta);
+    for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
+        const BlockNumber block = ListAt(meta, first).block;
         Reach(0, block);
         CheckDescriptorPage(block);
         const DescriptorPage descriptors = DescriptorPage::Open(index, block, page);
@@ -67,7 +68,7 @@ void Verifier::WalkDescriptors() {
         ListDescriptor* to = lists + list_slots - kDescriptorsPerPage;
         memset(to, 0, kDescriptorsPerPage * sizeof(ListDescriptor));
         memcpy(to, descriptors.descriptors(), count * sizeof(ListDescriptor));
-        for (uint16 slot = 0; slot < count; slot++) live += to[slot].state == ListState::kLive ? 1 : 0;
+        for (uint16 slot = 0; slot < count; slot++) live += to[slot].LivesAt(meta.generation) ? 1 : 0;
     }
     if (live != meta.lists) Report(0, "there are not as many lists as the meta page says");
     list_marks = static_cast<ListMarks*>(palloc0(list_slots * sizeof(ListMarks)));
@@ -86,7 +87,7 @@ void Verifier::WalkList(const ListDescriptor& list, ListId id) {
         if (list_page.header->start_row != start_row)
             Report(block, "a block does not go on where the page before cut it");
         start_row = list_page.EndRow(meta.padded);
-        CheckListPage(block);
+        CheckListPage(block, true);
     }
     if (pages == 0) return;
     if (from != list.last) Report(from, "the list ends here, but its descriptor says elsewhere");
@@ -97,11 +98,9 @@ void Verifier::WalkList(const ListDescriptor& list, ListId id) {
 void Verifier::WalkLists() {
     WalkList(meta.root, kRootList);
     for (uint32 i = 0; i < list_slots; i++) {
-        if (lists[i].state != ListState::kLive) continue;
+        if (!lists[i].LivesAt(meta.generation)) continue;
         const ListId id = IdOf(i);
         if (!list_marks[i].entry) Report(id.block, psprintf("the list in slot %u has no entry in the root", id.slot));
-        if (lists[i].generation > meta.generation)
-            Report(id.block, psprintf("the list in slot %u is younger than the index", id.slot));
         WalkList(lists[i], id);
     }
 }
@@ -135,6 +134,15 @@ void Verifier::WalkOtherPages() {
         } else if (kind == PageKind::kRowTail) {
             marks[block] = Mark::kTail;
             CheckTailPage(block, page);
+        } else if (kind == PageKind::kFree) {
+            marks[block] = Mark::kFree;
+        } else if (kind == PageKind::kList) {
+            // Lists that are being built, or have died, leave pages until maintenance takes them.
+            if (OfLivingList(ListPage::Open(index, block, page, meta.padded)))
+                Report(block, "no chain leads to this page");
+            marks[block] = Mark::kLeftover;
+            leftovers++;
+            CheckListPage(block, false);
         } else {
             Report(block, "no chain leads to this page");
         }
@@ -144,7 +152,7 @@ void Verifier::WalkOtherPages() {
 void Verifier::CheckLinks() {
     for (BlockNumber block = 1; block < blocks; block++) lost_tails += marks[block] == Mark::kTail ? 1 : 0;
     for (uint32 i = 0; i < list_slots; i++)
-        if (lists[i].state == ListState::kLive && !list_marks[i].row)
+        if (lists[i].LivesAt(meta.generation) && !list_marks[i].row)
             Report(IdOf(i).block, psprintf("the centroid of the list in slot %u has no row", IdOf(i).slot));
 }
 
@@ -181,7 +189,8 @@ static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, 
                                     .leftover_rows = 0},
                       .rows = 0,
                       .side_rows = 0,
-                      .lost_tails = 0};
+                      .lost_tails = 0,
+                      .leftovers = 0};
     // Only a heap's TIDs are known to be blocks and offsets; and while others write, the table may grow.
     if (strict && inspected.table->rd_rel->relam == HEAP_TABLE_AM_OID)
         verifier.table_blocks = RelationGetNumberOfBlocks(inspected.table);
@@ -246,12 +255,14 @@ static void Verify(const InspectedIndex& inspected, bool heapallindexed, bool st
     }
     EndInventory(inventory);
     ereport(DEBUG1,
-            (errmsg_internal("index \"%s\": %llu rows, %llu rows without codes, %llu stale entries, %llu rows left "
-                             "over by an interrupted vacuum, %u tail pages left over by failed inserts",
-                             RelationGetRelationName(inspected.index), static_cast<unsigned long long>(verifier.rows),
-                             static_cast<unsigned long long>(verifier.side_rows),
-                             static_cast<unsigned long long>(inventory->stale_entries),
-                             static_cast<unsigned long long>(inventory->leftover_rows), verifier.lost_tails)));
+            (errmsg_internal(
+                "index \"%s\": %llu rows, %llu rows without codes, %llu stale entries, %llu rows left "
+                "over by an interrupted vacuum, %u tail pages left over by failed inserts, %u pages of lists "
+                "that do not live",
+                RelationGetRelationName(inspected.index), static_cast<unsigned long long>(verifier.rows),
+                static_cast<unsigned long long>(verifier.side_rows),
+                static_cast<unsigned long long>(inventory->stale_entries),
+                static_cast<unsigned long long>(inventory->leftover_rows), verifier.lost_tails, verifier.leftovers)));
 }
 
 }  // namespace annex::pg::ivf

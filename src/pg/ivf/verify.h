@@ -20,6 +20,8 @@ enum class Mark : uint8 {
     kCentroidRows,
     kTail,        // the second part of a row, to which no row page is known to link
     kLinkedTail,  // the same, linked to
+    kFree,        // free to become anything
+    kLeftover,    // of a list that lives no more, or not yet
     kNew          // zeros: the relation was extended, and then nothing was written
 };
 
@@ -28,7 +30,7 @@ struct Inventory {
     Relation index;
     Relation table;
     RowLayout layout;
-    uint32 entries_per_row;   // how many lists hold a row
+    uint32 entries_per_row;   // how many lists hold a row, at least
     Tuplesortstate* entries;  // rows and entries by place; null: not asked for
     Tuplesortstate* tids;     // heap TIDs of rows and side pages; null: not asked for
 
@@ -83,6 +85,7 @@ struct Verifier {
     uint64 rows;
     uint64 side_rows;
     BlockNumber lost_tails;
+    BlockNumber leftovers;
 
     void Read(BlockNumber block) { CopyPage(index, block, strategy, page); }
     [[noreturn]] void Report(BlockNumber block, const char* reason) { ReportCorrupted(index, block, reason); }
@@ -91,7 +94,8 @@ struct Verifier {
     void CheckMetaPage();
     void CheckMeanPage(BlockNumber block, uint32* values);
     void CheckDescriptorPage(BlockNumber block);
-    void CheckListPage(BlockNumber block);
+    // entries: compare them with the rows
+    void CheckListPage(BlockNumber block, bool entries);
     void CheckRowPage(BlockNumber block);
     void CheckTailPage(BlockNumber block, Page tail);
     void CheckSidePage(BlockNumber block);
@@ -120,10 +124,10 @@ struct Verifier {
     void CheckCentroidRow(BlockNumber block, Place place, HeapTid target);
     void CheckTailLink(BlockNumber block, bool needed);
     // Number of a list, or list_slots if there is none of that address.
-    [[nodiscard]] uint32 ListNumber(ListId id) const;
-    [[nodiscard]] ListId IdOf(uint32 list) const {
-        return {meta.descriptors + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
-    }
+    [[nodiscard]] uint32 NumberOf(ListId id) const;
+    // Whether a page is of a list that scans read.
+    [[nodiscard]] bool OfLivingList(const ListPage& list) const;
+    [[nodiscard]] ListId IdOf(uint32 list) const { return ListAt(meta, list); }
 };
 
 }  // namespace annex::pg::ivf

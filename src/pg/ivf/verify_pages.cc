@@ -40,10 +40,10 @@ void Verifier::CheckMetaPage() {
     if (!std::isfinite(meta.build_rows) || meta.build_rows < 0)
         Report(0, "the number of rows at the build is impossible");
     CheckDescriptor(0, meta.root);
-    if (meta.root.state != ListState::kLive || meta.root.level != 1) Report(0, "the root is no list of centroids");
+    if (!meta.root.LivesAt(meta.generation) || meta.root.level != 1) Report(0, "the root is no list of centroids");
     for (const auto& recalls : meta.calibration)
         for (const CalibrationEntry& entry : recalls)
-            if (!IsFinite(entry.recall) || !IsFinite(entry.epsilon) || entry.epsilon < 0)
+            if (!IsFinite(entry.recall) || !IsFinite(entry.epsilon) || entry.epsilon < 0 || !IsFinite(entry.stop))
                 Report(0, "the calibration is impossible");
 }
 
@@ -58,9 +58,11 @@ void Verifier::CheckMeanPage(BlockNumber block, uint32* values) {
 }
 
 void Verifier::CheckDescriptor(BlockNumber block, const ListDescriptor& list) {
-    if (list.state != ListState::kUnused && list.state != ListState::kLive)
+    if (static_cast<uint8>(list.state) > static_cast<uint8>(ListState::kRetired))
         Report(block, "the state of a list is unknown");
     if (list.state == ListState::kUnused) return;
+    if (list.generation == 0 || (list.died != 0 && list.died < list.generation))
+        Report(block, "a list dies before it lives");
     if (!IsFinite(list.rho) || list.rho < 0) Report(block, "the spread of a list is impossible");
     if ((list.first == InvalidBlockNumber) != (list.last == InvalidBlockNumber))
         Report(block, "a list has one end only");
@@ -76,7 +78,7 @@ void Verifier::CheckDescriptorPage(BlockNumber block) {
     for (uint16 i = 0; i < descriptors.header->count; i++) {
         const ListDescriptor& list = descriptors.descriptors()[i];
         CheckDescriptor(block, list);
-        if (list.state == ListState::kLive && list.level != 0) Report(block, "a list has an impossible level");
+        if (list.state != ListState::kUnused && list.level != 0) Report(block, "a list has an impossible level");
     }
 }
 
@@ -98,26 +100,32 @@ void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& e
         return;
     }
     CheckTid(block, entry.heap_tid);
-    if (strict) NoteEntry(&inventory, entry.place, entry.heap_tid, ListNumber(list));
+    if (strict) NoteEntry(&inventory, entry.place, entry.heap_tid, NumberOf(list));
 }
 
 void Verifier::CheckCentroidEntry(BlockNumber block, const SketchTrailer& entry) {
     if (!strict) return;
-    const uint32 list = ListNumber(TargetList(entry.heap_tid));
-    if (list >= list_slots || lists[list].state != ListState::kLive)
+    const uint32 list = NumberOf(TargetList(entry.heap_tid));
+    if (list >= list_slots || !lists[list].LivesAt(meta.generation))
         Report(block, "a centroid's entry refers to no list");
     if (list_marks[list].entry) Report(block, "a list's centroid has two entries");
     if (lists[list].centroid != entry.place) Report(block, "a centroid's entry and its list name different rows");
     list_marks[list].entry = true;
 }
 
-void Verifier::CheckListPage(BlockNumber block) {
+bool Verifier::OfLivingList(const ListPage& list) const {
+    if (list.list() == kRootList) return list.header->generation == meta.root.generation;
+    const uint32 number = NumberOf(list.list());
+    return number < list_slots && lists[number].LivesAt(meta.generation) &&
+           lists[number].generation == list.header->generation;
+}
+
+void Verifier::CheckListPage(BlockNumber block, bool entries) {
     const uint32 padded = meta.padded;
     const ListPage list = ListPage::Open(index, block, page, padded);
     const LocationIndex lower = LowerOf(page);
     list.SetLower(padded);
     CheckUsed(block, page, lower);
-    if (list.header->generation > meta.generation) Report(block, "the page's list is younger than the index");
     if (list.header->level != (list.list() == kRootList ? 1 : 0))
         Report(block, "the page's list has an impossible level");
 
@@ -126,6 +134,7 @@ void Verifier::CheckListPage(BlockNumber block) {
         for (Size v = 0; v < kBlockSize; v++) {
             if (!trailer->heap_tid[v].valid()) continue;
             live++;
+            if (!entries) continue;
             CheckEntry(block, list.list(),
                        {{trailer->f_add[v], trailer->f_rescale[v], trailer->f_error[v]},
                         trailer->heap_tid[v],
@@ -137,7 +146,7 @@ void Verifier::CheckListPage(BlockNumber block) {
         memcpy(&entry, list.entry(i, padded) + CodeBytes(padded), sizeof entry);
         if (!entry.heap_tid.valid()) continue;
         live++;
-        CheckEntry(block, list.list(), entry);
+        if (entries) CheckEntry(block, list.list(), entry);
     }
     if (live != list.header->live) Report(block, "the page's live entries are not as many as it says");
 }
@@ -148,10 +157,10 @@ void Verifier::CheckCodes(BlockNumber block, const int8* codes, uint32 count) {
 
 void Verifier::CheckCentroidRow(BlockNumber block, Place place, HeapTid target) {
     if (!strict) return;
-    const uint32 list = ListNumber(TargetList(target));
-    if (list >= list_slots || lists[list].state != ListState::kLive || lists[list].centroid != place)
-        Report(block, "a centroid's row belongs to no list");
-    list_marks[list].row = true;
+    const uint32 list = NumberOf(TargetList(target));
+    if (list >= list_slots) Report(block, "a centroid's row belongs to no list");
+    // Others are left over from lists that lived here before, or never came to live.
+    if (lists[list].centroid == place) list_marks[list].row = true;
 }
 
 void Verifier::CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot) {
@@ -247,22 +256,22 @@ void Verifier::CheckAnyPage(BlockNumber block) {
         case PageKind::kDescriptors:
             return CheckDescriptorPage(block);
         case PageKind::kList:
-            return CheckListPage(block);
+            return CheckListPage(block, true);
         case PageKind::kRows:
             return CheckRowPage(block);
         case PageKind::kRowTail:
             return CheckTailPage(block, page);
         case PageKind::kSide:
             return CheckSidePage(block);
+        case PageKind::kFree:
+            return;
     }
     Report(block, "the page is of an unknown kind");
 }
 
-uint32 Verifier::ListNumber(ListId id) const {
-    if (id.block < meta.descriptors || id.block - meta.descriptors >= meta.descriptor_pages ||
-        id.slot >= kDescriptorsPerPage)
-        return list_slots;
-    return (id.block - meta.descriptors) * kDescriptorsPerPage + id.slot;
+uint32 Verifier::NumberOf(ListId id) const {
+    uint32 number;
+    return ListNumber(meta, id, &number) ? number : list_slots;
 }
 
 }  // namespace annex::pg::ivf

@@ -49,21 +49,21 @@ BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions
     return first;
 }
 
-BlockNumber ReserveDescriptors(const Writer& writer, uint32 lists, uint32* pages) {
-    *pages = (lists + kDescriptorsPerPage - 1) / kDescriptorsPerPage;
-    BlockNumber first = InvalidBlockNumber;
-    for (uint32 i = 0; i < *pages; i++) {
+DescriptorExtent ReserveDescriptors(const Writer& writer, uint32 lists) {
+    DescriptorExtent extent{InvalidBlockNumber, (lists + kDescriptorsPerPage - 1) / kDescriptorsPerPage};
+    for (uint32 i = 0; i < extent.pages; i++) {
         Buffer buffer = AppendPage(writer);
-        if (i == 0) first = BufferGetBlockNumber(buffer);
+        if (i == 0) extent.first = BufferGetBlockNumber(buffer);
         DescriptorPage::Init(BufferGetPage(buffer));
         ReleaseNewPage(buffer);
     }
-    return first;
+    return extent;
 }
 
-void WriteDescriptors(const Writer& writer, BlockNumber first, const ListDescriptor* descriptors, uint32 lists) {
+void WriteDescriptors(const Writer& writer, const DescriptorExtent& extent, const ListDescriptor* descriptors,
+                      uint32 lists) {
     for (uint32 done = 0; done < lists; done += kDescriptorsPerPage) {
-        Buffer buffer = ReopenPage(writer, first + done / kDescriptorsPerPage);
+        Buffer buffer = ReopenPage(writer, extent.first + done / kDescriptorsPerPage);
         Page page = BufferGetPage(buffer);
         DescriptorPage to = DescriptorPage::At(page);
         to.header->count = static_cast<uint16>(lists - done < kDescriptorsPerPage ? lists - done : kDescriptorsPerPage);
@@ -97,7 +97,7 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
     page.header->live++;
     RowHeader* row = page.row(layout, slot);
     row->heap_tid = heap_tid;
-    row->unused = 0;
+    row->pending = 0;
     row->factors = factors;
     memcpy(page.codes(layout, slot), codes, layout.head_codes);
     page.SetLower(layout);

@@ -22,13 +22,11 @@ void ReleaseNewPage(Buffer buffer);
 // Chain of floats; returns its first block.
 BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions);
 
-// Descriptor pages for `lists` lists, all unused yet; returns the first block of the contiguous run.
-BlockNumber ReserveDescriptors(const Writer& writer, uint32 lists, uint32* pages);
-[[nodiscard]] inline ListId DescriptorId(BlockNumber first, uint32 list) {
-    return {first + list / kDescriptorsPerPage, static_cast<uint16>(list % kDescriptorsPerPage)};
-}
+// Descriptor pages for `lists` lists, all unused yet.
+DescriptorExtent ReserveDescriptors(const Writer& writer, uint32 lists);
 // descriptors[lists] into the reserved pages.
-void WriteDescriptors(const Writer& writer, BlockNumber first, const ListDescriptor* descriptors, uint32 lists);
+void WriteDescriptors(const Writer& writer, const DescriptorExtent& extent, const ListDescriptor* descriptors,
+                      uint32 lists);
 
 // Rows, packed one page after the other.
 struct RowWriter {
