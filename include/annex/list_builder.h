@@ -1,7 +1,11 @@
 // The arithmetic of building an index, without its storage: mean, sample, training, assignment and encoding.
 //
 //   AddToMean* FinishMean -> BeginSample AddToSample* -> BeginTraining TrainStep* [TrialStep*] FinishTraining
-//     -> {AddRow* EncodeBatch, encoded rows}*  -> rho(list)
+//     -> {AddRow* EncodeBatch, encoded rows, CountRow}*  -> rho(list)
+//
+// SetMean and SetCentroids stand in for the first two lines where another process has trained, or where the lists are
+// those of an index. Rows that an index holds already are in its space: the functions with "Transformed" in their names
+// take those.
 //
 // Steps and batches take some 20 ms a thread, so that the caller can serve interrupts in between.
 #pragma once
@@ -25,19 +29,26 @@ inline constexpr size_t kSampleRowsPerList = 64;
 // least some 60 rows and at most some 200; small tables have one list.
 [[nodiscard]] size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept;
 
+// What EncodeBatch makes of a row: all that an index stores, or only the entries of one whose row stays where it is.
+enum class RecordKind : uint8_t { kRowAndEntries, kEntries };
+
 class ListBuilder {
   public:
     ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int threads);
+    ListBuilder(ListBuilder&&) noexcept;
     ~ListBuilder();
 
     // The mean of the rows (of their directions, for cosine) that were added; the origin if there were none.
     void AddToMean(const float* x);
     void FinishMean();
+    // A mean[dimensions] that is known already, in place of these two.
+    void SetMean(const float* mean);
     [[nodiscard]] const Space& space() const noexcept { return *space_; }
 
     // A uniform sample of at most `capacity` of the normal rows that are added.
     void BeginSample(size_t capacity);
     void AddToSample(const float* x);
+    void AddTransformedToSample(const float* y);  // y[padded]
     [[nodiscard]] size_t sample_size() const noexcept { return sample_->size(); }
 
     void BeginTraining(size_t lists);
@@ -47,7 +58,10 @@ class ListBuilder {
     bool TrialStep();  // false when done
     [[nodiscard]] bool SpillPays() const noexcept { return trial_->Pays(); }
     // Quantises the centroids and lets go of the sample.
-    void FinishTraining(bool spill);
+    void FinishTraining(bool spill, RecordKind kind = RecordKind::kRowAndEntries);
+    // Centroids that are known already: codes[lists * padded], scales[lists]. In place of sample and training.
+    void SetCentroids(const int8_t* codes, const float* scales, size_t lists, bool spill,
+                      RecordKind kind = RecordKind::kRowAndEntries);
 
     [[nodiscard]] size_t lists() const noexcept { return lists_; }
     [[nodiscard]] bool spill() const noexcept { return spill_; }
@@ -57,13 +71,16 @@ class ListBuilder {
 
     // Puts a normal row into the batch. Other classes are the caller's to keep.
     RowClass AddRow(const float* x, HeapTid heap_tid);
+    // The same for y[padded] in the index's space; the entries name `place`.
+    void AddTransformedRow(const float* y, HeapTid heap_tid, Place place);
     [[nodiscard]] bool BatchFull() const noexcept { return batch_size_ == batch_capacity_; }
     // Assigns and encodes the batch and returns how many rows it had. They stay valid until the next AddRow.
     size_t EncodeBatch();
 
     // What storage needs of a row: its lists and one record of bytes,
     //   RowFactors | codes[padded] | entry for the primary list | entry for the secondary list
-    // the entries without a place. The second entry is there with spill only.
+    // the first two with RecordKind::kRowAndEntries only, the second entry with spill only. Rows that came through
+    // AddRow have no place yet.
     [[nodiscard]] Assignment assignment(size_t i) const noexcept { return assignments_[i]; }
     [[nodiscard]] HeapTid heap_tid(size_t i) const noexcept { return tids_[i]; }
     [[nodiscard]] std::span<const uint8_t> record(size_t i) const noexcept {
@@ -71,8 +88,15 @@ class ListBuilder {
     }
     [[nodiscard]] size_t record_bytes() const noexcept { return record_bytes_; }
 
-    // Root mean square residual of the rows encoded so far whose primary list it is.
+    // ||y - centroid||^2 for the primary list.
+    [[nodiscard]] float squared_residual(size_t i) const noexcept { return squared_residuals_[i]; }
+
+    // Root mean square residual of the rows counted so far. It depends on their order in the last bit: count them in
+    // one that is always the same.
+    void CountRow(size_t list, float squared_residual) noexcept;
     [[nodiscard]] float Rho(size_t list) const noexcept;
+    // Lets go of all that only encoding needs.
+    void FinishEncoding() noexcept;
 
     // The entry of a centroid in the root's list, whose error factor is rho.
     void EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const;
@@ -81,6 +105,7 @@ class ListBuilder {
     [[nodiscard]] static size_t TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept;
 
   private:
+    void BeginEncoding(bool spill, RecordKind kind);
     void EncodeRow(const RowEncoder& encoder, size_t i) noexcept;
 
     Metric metric_;
@@ -98,6 +123,7 @@ class ListBuilder {
     std::unique_ptr<SpillTrial> trial_;
     std::unique_ptr<Assigner> assigner_;
     bool spill_ = false;
+    RecordKind kind_ = RecordKind::kRowAndEntries;
     size_t lists_ = 0;
     std::vector<float> centroids_;  // decoded
     std::vector<int8_t> codes_;
@@ -109,6 +135,8 @@ class ListBuilder {
     size_t record_bytes_ = 0;
     std::vector<float> rows_;
     std::vector<HeapTid> tids_;
+    std::vector<Place> places_;
+    std::vector<float> squared_residuals_;
     std::vector<Assignment> assignments_;
     std::vector<uint8_t> records_;
     std::vector<float> row_;  // scratch for one row

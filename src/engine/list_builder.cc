@@ -31,6 +31,8 @@ ListBuilder::ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int th
       random_(seed),
       row_(padded_) {}
 
+ListBuilder::ListBuilder(ListBuilder&&) noexcept = default;
+
 ListBuilder::~ListBuilder() = default;
 
 // ---- Mean and sample ----
@@ -59,6 +61,10 @@ void ListBuilder::FinishMean() {
     space_ = std::make_unique<Space>(metric_, dimensions_, seed_, std::move(mean));
 }
 
+void ListBuilder::SetMean(const float* mean) {
+    space_ = std::make_unique<Space>(metric_, dimensions_, seed_, std::vector<float>(mean, mean + dimensions_));
+}
+
 void ListBuilder::BeginSample(size_t capacity) {
     sample_ = std::make_unique<Sample>(padded_, capacity);
     offered_ = 0;
@@ -66,13 +72,18 @@ void ListBuilder::BeginSample(size_t capacity) {
 
 void ListBuilder::AddToSample(const float* x) {
     if (sample_->capacity() == 0 || space_->TransformRow(x, row_.data()) != RowClass::kNormal) return;
+    AddTransformedToSample(row_.data());
+}
+
+void ListBuilder::AddTransformedToSample(const float* y) {
+    if (sample_->capacity() == 0) return;
     offered_++;
     if (sample_->size() < sample_->capacity()) {
-        sample_->Add(row_.data());
+        sample_->Add(y);
         return;
     }
     const uint64_t slot = random_.Below(offered_);
-    if (slot < sample_->capacity()) sample_->Replace(slot, row_.data());
+    if (slot < sample_->capacity()) sample_->Replace(slot, y);
 }
 
 // ---- Training ----
@@ -95,8 +106,7 @@ bool ListBuilder::TrialStep() {
     return trial_->Step();
 }
 
-void ListBuilder::FinishTraining(bool spill) {
-    spill_ = spill && lists_ > 1;
+void ListBuilder::FinishTraining(bool spill, RecordKind kind) {
     trial_.reset();
     kmeans_.reset();
     sample_.reset();
@@ -107,15 +117,34 @@ void ListBuilder::FinishTraining(bool spill) {
         scales_[list] = encoder.Encode(centroid(list), &codes_[list * padded_]).scale;
         DecodeRow(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
     }
+    BeginEncoding(spill, kind);
+}
+
+void ListBuilder::SetCentroids(const int8_t* codes, const float* scales, size_t lists, bool spill, RecordKind kind) {
+    lists_ = lists;
+    codes_.assign(codes, codes + lists * padded_);
+    scales_.assign(scales, scales + lists);
+    centroids_.resize(lists * padded_);
+    for (size_t list = 0; list < lists; list++)
+        DecodeRow(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
+    BeginEncoding(spill, kind);
+}
+
+void ListBuilder::BeginEncoding(bool spill, RecordKind kind) {
+    spill_ = spill && lists_ > 1;
+    kind_ = kind;
     residuals_.assign(lists_, 0);
     counts_.assign(lists_, 0);
     assigner_ = std::make_unique<Assigner>(centroids_.data(), lists_, padded_, threads_);
 
-    record_bytes_ = sizeof(RowFactors) + padded_ + (spill_ ? 2 : 1) * EntryBytes(padded_);
+    record_bytes_ = (kind_ == RecordKind::kRowAndEntries ? sizeof(RowFactors) + padded_ : 0) +
+                    (spill_ ? 2 : 1) * EntryBytes(padded_);
     batch_capacity_ = std::clamp<size_t>((16 << 20) / (padded_ * sizeof(float) + record_bytes_), 1, assigner_->batch());
     rows_.resize(batch_capacity_ * padded_);
     tids_.resize(batch_capacity_);
+    places_.resize(batch_capacity_);
     assignments_.resize(batch_capacity_);
+    squared_residuals_.resize(batch_capacity_);
     records_.resize(batch_capacity_ * record_bytes_);
     batch_size_ = 0;
 }
@@ -124,14 +153,16 @@ void ListBuilder::FinishTraining(bool spill) {
 
 RowClass ListBuilder::AddRow(const float* x, HeapTid heap_tid) {
     const RowClass row_class = space_->TransformRow(x, &rows_[batch_size_ * padded_]);
-    if (row_class == RowClass::kNormal) tids_[batch_size_++] = heap_tid;
+    if (row_class != RowClass::kNormal) return row_class;
+    places_[batch_size_] = 0;
+    tids_[batch_size_++] = heap_tid;
     return row_class;
 }
 
-static void EncodeEntry(const float* y, const float* centroid, size_t padded, bool inner_product, HeapTid heap_tid,
-                        uint8_t* entry) noexcept {
-    const SketchTrailer trailer{EncodeSketch(y, centroid, padded, inner_product, entry), heap_tid, 0};
-    std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
+void ListBuilder::AddTransformedRow(const float* y, HeapTid heap_tid, Place place) {
+    std::memcpy(&rows_[batch_size_ * padded_], y, padded_ * sizeof(float));
+    places_[batch_size_] = place;
+    tids_[batch_size_++] = heap_tid;
 }
 
 // The record of row i of the batch.
@@ -139,13 +170,20 @@ void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
     const bool inner_product = metric_ == Metric::kInnerProduct;
     const float* y = &rows_[i * padded_];
     uint8_t* out = &records_[i * record_bytes_];
-    const RowFactors factors = encoder.Encode(y, reinterpret_cast<int8_t*>(out + sizeof(RowFactors)));
-    std::memcpy(out, &factors, sizeof factors);
-    out += sizeof factors + padded_;
+    if (kind_ == RecordKind::kRowAndEntries) {
+        const RowFactors factors = encoder.Encode(y, reinterpret_cast<int8_t*>(out + sizeof(RowFactors)));
+        std::memcpy(out, &factors, sizeof factors);
+        out += sizeof factors + padded_;
+    }
+    const auto encode_entry = [&](uint32_t list) {
+        const SketchTrailer trailer{EncodeSketch(y, centroid(list), padded_, inner_product, out), tids_[i], places_[i]};
+        std::memcpy(out + CodeBytes(padded_), &trailer, sizeof trailer);
+        out += EntryBytes(padded_);
+    };
     const Assignment assignment = assignments_[i];
-    EncodeEntry(y, centroid(assignment.primary), padded_, inner_product, tids_[i], out);
-    if (spill_ && assignment.secondary != kNoList)
-        EncodeEntry(y, centroid(assignment.secondary), padded_, inner_product, tids_[i], out + EntryBytes(padded_));
+    encode_entry(assignment.primary);
+    if (spill_ && assignment.secondary != kNoList) encode_entry(assignment.secondary);
+    squared_residuals_[i] = ActiveKernels().l2_squared(y, centroid(assignment.primary), padded_);
 }
 
 size_t ListBuilder::EncodeBatch() {
@@ -157,13 +195,23 @@ size_t ListBuilder::EncodeBatch() {
         const size_t end = std::min(batch_size_, (task + 1) * kRowsPerTask);
         for (size_t i = task * kRowsPerTask; i < end; i++) EncodeRow(encoder, i);
     });
-    for (size_t i = 0; i < batch_size_; i++) {
-        const float* y = &rows_[i * padded_];
-        const float* c = centroid(assignments_[i].primary);
-        residuals_[assignments_[i].primary] += static_cast<double>(ActiveKernels().l2_squared(y, c, padded_));
-        counts_[assignments_[i].primary]++;
-    }
     return std::exchange(batch_size_, 0);
+}
+
+void ListBuilder::FinishEncoding() noexcept {
+    assigner_.reset();
+    rows_ = {};
+    tids_ = {};
+    places_ = {};
+    assignments_ = {};
+    squared_residuals_ = {};
+    records_ = {};
+    batch_capacity_ = 0;
+}
+
+void ListBuilder::CountRow(size_t list, float squared_residual) noexcept {
+    residuals_[list] += static_cast<double>(squared_residual);
+    counts_[list]++;
 }
 
 float ListBuilder::Rho(size_t list) const noexcept {

@@ -139,6 +139,7 @@ void MemoryIndex::Encode(ListBuilder* builder) {
             const std::span<const uint8_t> record = builder->record(i);
             records.insert(records.end(), record.begin(), record.end());
             assignments.push_back(builder->assignment(i));
+            builder->CountRow(builder->assignment(i).primary, builder->squared_residual(i));
         }
     };
     records.reserve(vectors_.count * record_bytes);

@@ -150,10 +150,11 @@ static int64 Position(HeapTid tid) {
 static constexpr Size kRecordHead = 12;
 
 static void PutEncoded(Build* build, size_t rows) {
-    const ListBuilder& builder = *build->builder;
+    ListBuilder& builder = *build->builder;
     auto* out = reinterpret_cast<uint8*>(VARDATA(build->record));
     for (size_t i = 0; i < rows; i++) {
         const Assignment assignment = builder.assignment(i);
+        builder.CountRow(assignment.primary, builder.squared_residual(i));
         const HeapTid tid = builder.heap_tid(i);
         memcpy(out, &assignment.secondary, sizeof assignment.secondary);
         memcpy(out + 4, &tid, sizeof tid);
@@ -325,7 +326,7 @@ static ListDescriptor* NewDescriptors(Build* build) {
 
 // Everything but the meta page's place is known only at the end, so block 0 is reserved first and filled last.
 static void WriteHead(Build* build) {
-    ReleaseNewPage(AppendPage(build->writer));
+    ReleaseNewPage(build->writer, AppendPage(build->writer));
     const float* mean = build->builder->space().mean().data();
     build->meta.mean = WriteMean(build->writer, mean, build->meta.dimensions);
     build->meta.extent_count = 1;
@@ -338,7 +339,7 @@ static void WriteMetaPage(Build* build) {
     Page page = BufferGetPage(buffer);
     InitPage(page, PageKind::kMeta);
     *MetaOf(page) = build->meta;
-    ReleaseNewPage(buffer);
+    ReleaseNewPage(build->writer, buffer);
 }
 
 static void InitMeta(Build* build, const OpclassInfo& info) {
@@ -369,7 +370,7 @@ static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, Fo
     build.index_info = index_info;
     build.dimensions = IndexDimensions(index, kMaxDimensions);
     InitMeta(&build, info);
-    build.writer = Writer{index, fork, build.meta.padded};
+    build.writer = Writer{index, fork, build.meta.padded, false};
     return build;
 }
 

@@ -1,5 +1,9 @@
-// Sequential writing of a new index.
+// Sequential writing of pages.
 #include "pg/ivf/writer.h"
+
+extern "C" {
+#include "access/xloginsert.h"
+}
 
 #include "pg/index/stop_point.h"
 
@@ -19,8 +23,11 @@ Buffer ReopenPage(const Writer& writer, BlockNumber block) {
     return buffer;
 }
 
-void ReleaseNewPage(Buffer buffer) {
+void ReleaseNewPage(const Writer& writer, Buffer buffer) {
+    START_CRIT_SECTION();
     MarkBufferDirty(buffer);
+    if (writer.log_each && RelationNeedsWAL(writer.index)) log_newpage_buffer(buffer, true);
+    END_CRIT_SECTION();
     UnlockReleaseBuffer(buffer);
 }
 
@@ -39,13 +46,13 @@ BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions
         done += count;
         if (BufferIsValid(previous)) {
             OpaqueOf(BufferGetPage(previous))->next = BufferGetBlockNumber(buffer);
-            ReleaseNewPage(previous);
+            ReleaseNewPage(writer, previous);
         } else {
             first = BufferGetBlockNumber(buffer);
         }
         previous = buffer;
     }
-    ReleaseNewPage(previous);
+    ReleaseNewPage(writer, previous);
     return first;
 }
 
@@ -55,7 +62,7 @@ DescriptorExtent ReserveDescriptors(const Writer& writer, uint32 lists) {
         Buffer buffer = AppendPage(writer);
         if (i == 0) extent.first = BufferGetBlockNumber(buffer);
         DescriptorPage::Init(BufferGetPage(buffer));
-        ReleaseNewPage(buffer);
+        ReleaseNewPage(writer, buffer);
     }
     return extent;
 }
@@ -69,7 +76,7 @@ void WriteDescriptors(const Writer& writer, const DescriptorExtent& extent, cons
         to.header->count = static_cast<uint16>(lists - done < kDescriptorsPerPage ? lists - done : kDescriptorsPerPage);
         memcpy(to.descriptors(), descriptors + done, to.header->count * sizeof(ListDescriptor));
         to.SetLower();
-        ReleaseNewPage(buffer);
+        ReleaseNewPage(writer, buffer);
     }
 }
 
@@ -107,13 +114,13 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
         memcpy(RowTailCodes(BufferGetPage(tail)), codes + layout.head_codes, writer.padded - layout.head_codes);
         OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
         OpaqueOf(page.page)->next = BufferGetBlockNumber(tail);
-        ReleaseNewPage(tail);
+        ReleaseNewPage(writer, tail);
     }
     return layout.At(BufferGetBlockNumber(buffer), slot);
 }
 
 void RowWriter::Finish() {
-    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
     buffer = InvalidBuffer;
 }
 
@@ -148,13 +155,13 @@ void ListWriter::NextPage() {
         const ListPage full = ListPage::At(page);
         ListPage::At(BufferGetPage(next)).header->start_row = full.EndRow(writer.padded);
         OpaqueOf(page)->next = block_number;
-        ReleaseNewPage(buffer);
+        ReleaseNewPage(writer, buffer);
     } else {
         descriptor->first = block_number;
     }
+    if (block_number == descriptor->first + descriptor->contiguous) descriptor->contiguous++;
     descriptor->last = descriptor->insert = block_number;
     descriptor->pages++;
-    descriptor->contiguous++;
     buffer = next;
 }
 
@@ -234,7 +241,7 @@ void ListWriter::Finish() {
         FlushEntries();
     else if (staged > 0)
         FlushBlock();
-    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
     buffer = InvalidBuffer;
 }
 
@@ -252,7 +259,7 @@ void SideWriter::Add(HeapTid tid) {
         ends->last = ends->insert = BufferGetBlockNumber(next);
         if (BufferIsValid(buffer)) {
             OpaqueOf(to.page)->next = ends->last;
-            ReleaseNewPage(buffer);
+            ReleaseNewPage(writer, buffer);
         } else {
             ends->first = ends->last;
         }
@@ -265,7 +272,7 @@ void SideWriter::Add(HeapTid tid) {
 }
 
 void SideWriter::Finish() {
-    if (BufferIsValid(buffer)) ReleaseNewPage(buffer);
+    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
     buffer = InvalidBuffer;
 }
 

@@ -1,5 +1,7 @@
-// Writes the pages of a new index from front to back, through shared buffers and without WAL: the caller logs them all
-// at the end.
+// Writes pages of rows, lists and side chains one after the other, through shared buffers.
+//
+// A build writes a new index from front to back and without WAL: the caller logs all pages at the end. With `log_each`,
+// new pages of an index in use are logged as each is complete; nothing refers to them before the caller links them.
 #pragma once
 
 #include "pg/ivf/page.h"
@@ -10,11 +12,13 @@ struct Writer {
     Relation index;
     ForkNumber fork;
     uint32 padded;
+    bool log_each;
 };
 
-// A new page at the end of the fork, zeroed, exclusively locked. ReleaseNewPage marks it dirty and lets go.
+// A new page at the end of the fork, zeroed, exclusively locked. ReleaseNewPage marks it dirty, logs it with `log_each`
+// and lets go.
 [[nodiscard]] Buffer AppendPage(const Writer& writer);
-void ReleaseNewPage(Buffer buffer);
+void ReleaseNewPage(const Writer& writer, Buffer buffer);
 
 // The page of a block written before, exclusively locked.
 [[nodiscard]] Buffer ReopenPage(const Writer& writer, BlockNumber block);
