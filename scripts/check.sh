@@ -95,6 +95,8 @@ run_exports() {
 pg_tests=
 prepare_server() {
     [ -z "$pg_tests" ] || return 0
+    # by its path, since another pg_config comes first on the PATH below
+    PG_CONFIG=$(command -v "$PG_CONFIG") || return 1
     make_private_installation "$scratch/install" || return 1
     pg_tests=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
     mkdir "$scratch/tree" "$scratch/out" || return 1
@@ -184,8 +186,19 @@ every_expected_has_a_test() {
     return "$status"
 }
 
+# A second installation, whose library has stop points: some tests take it for their servers.
+testing_install=
+prepare_testing() {
+    [ -z "$testing_install" ] || return 0
+    local bindir=$private_bindir
+    ANNEX_TESTING=1 make_private_installation "$scratch/testing" || return 1
+    testing_install=$(dirname "$private_bindir")
+    private_bindir=$bindir
+}
+
 run_tap() {
     prepare_server || return 1
+    prepare_testing || return 1
     local tests name out=$scratch/out/tap
     mapfile -t tests < <(select_tests test/t pl)
     [ ${#tests[@]} -gt 0 ] || return 1
@@ -195,6 +208,7 @@ run_tap() {
     (
         cd "$scratch/tree"
         export TESTDIR=$out TESTLOGDIR=$out/tmp_check/log TESTDATADIR=$out/tmp_check
+        export ANNEX_TESTING_INSTALL=$testing_install
         export PG_REGRESS=$pg_tests/regress/pg_regress PG_TEST_PORT_DIR=$scratch/out/ports
         export PERL5LIB="$pg_tests/perl:$scratch/tree/test/t${PERL5LIB:+:$PERL5LIB}"
         as_server_user prove --jobs "$(nproc)" --timer "${tests[@]}" | tee "$scratch/prove.log"

@@ -6,6 +6,7 @@
 #ifdef ANNEX_TESTING
 
 extern "C" {
+#include "access/xlog.h"
 #include "pgstat.h"
 #include "storage/pmsignal.h"
 #include "utils/wait_event.h"
@@ -170,6 +171,8 @@ void CheckAllocation() {
 void StopPoint(const char* name) {
     if (stop.name == nullptr || strcmp(name, stop.name) != 0 || --stop.left > 0) return;
     stop.name = nullptr;
+    // What this backend has logged so far is what recovery finds.
+    if (stop.action != Action::kError && stop.action != Action::kWait) XLogFlush(XactLastRecEnd);
     switch (stop.action) {
         case Action::kError:
             ereport(ERROR, (errmsg("stopped at \"%s\"", name)));

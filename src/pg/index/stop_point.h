@@ -6,6 +6,7 @@
 //       panic   PANIC: the server aborts and recovers
 //       kill    the backend kills itself by SIGKILL
 //       crash   every process of the server is killed by SIGKILL, the postmaster first
+//               (what the session has logged is on disk then, in these three cases)
 //       wait    sleeps (wait_event_type Extension) until the session is cancelled or terminated, even where interrupts
 //               are held off
 //   annex.stop_points                          shows the names of all points

@@ -1,0 +1,91 @@
+# At every named point a session fails once, and once the whole server is killed. In both cases the index is sound, holds
+# every row and answers as sorting does; after the error the session works on.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Crash;
+use IvfData;
+
+my $node = testing_node('main');
+$node->init;
+$node->append_conf('postgresql.conf', <<'CONF');
+autovacuum = off
+max_parallel_maintenance_workers = 2
+min_parallel_table_scan_size = 0
+restart_after_crash = off
+wal_level = replica
+checkpoint_timeout = 1h
+CONF
+$node->start;
+prepare($node);
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE t (id int, v vector(10)) WITH (parallel_workers = 2);
+CREATE INDEX t_empty ON t USING ivf (v vector_l2_ops);
+INSERT INTO t SELECT i, point(i, 10) FROM generate_series(1, 400) i;
+CREATE INDEX t_l2 ON t USING ivf (v vector_l2_ops) WITH (lists = 3, spill = on);
+-- rows of two pages
+CREATE TABLE wide (id int, v vector(9000));
+INSERT INTO wide SELECT i, point(i, 9000) FROM generate_series(1, 4) i;
+CREATE INDEX wide_ip ON wide USING ivf (v vector_ip_ops) WITH (lists = 1, spill = off);
+-- what is inserted, computed once
+CREATE TABLE source AS SELECT i, point(1000 + i, 10) AS v FROM generate_series(1, 500) i;
+CREATE TABLE wide_source AS SELECT i, point(1000 + i, 9000) AS v FROM generate_series(1, 8) i;
+SQL
+my @indexes = qw(t_empty t_l2 wide_ip);
+
+# Statements that come to every point; whoever names a new point sees to it that one of them does.
+my @workload = (
+	'INSERT INTO wide SELECT i, v FROM wide_source',
+	'INSERT INTO t SELECT i, v FROM source',
+	'INSERT INTO t SELECT i FROM generate_series(1, 1400) i',
+	'UPDATE t SET v = point(id + 7, 10) WHERE id <= 40 AND v IS NOT NULL',
+	'DELETE FROM t WHERE id % 3 <> 0 OR v IS NULL',
+	'DELETE FROM wide WHERE id % 2 = 0',
+	'VACUUM (INDEX_CLEANUP on) t',
+	'VACUUM (INDEX_CLEANUP on) wide',
+	(has_function($node, 'annex_maintain(regclass)') ? map { "SELECT annex_maintain('$_')" } @indexes : ()),
+	'REINDEX INDEX t_l2');
+
+sub check
+{
+	my ($name) = @_;
+	verify_ok($node, $name, @indexes);
+	compare_is($node, $name, 't', '<->', 'point(-1, 10)');
+	compare_is($node, $name, 'wide', '<#>', 'point(-1, 9000)');
+	return;
+}
+
+sub run_workload
+{
+	my ($stop) = @_;
+	my $script = join '', map { "$_;\n" } "LOAD 'annex'", "SET annex.stop_point = '$stop'", @workload;
+	my ($ret, undef, $stderr) = $node->psql('postgres', $script, on_error_stop => 0);
+	return ($ret, $stderr);
+}
+
+my @points = stop_points($node);
+cmp_ok(scalar @points, '>', 20, 'there are stop points');
+for my $point (@points)
+{
+	my ($ret, $stderr) = run_workload("$point:error");
+	is($ret, 0, "$point: the session goes on after an error");
+	my @errors = $stderr =~ /(ERROR:.*)/g;
+	is(join("\n", @errors), "ERROR:  stopped at \"$point\"", "$point: it was stopped there, and nothing else failed");
+	check("$point, error");
+
+	($ret, $stderr) = run_workload("$point:crash");
+	is($ret, 2, "$point: the server was killed") and start_again($node);
+	check("$point, crash");
+}
+
+# Nothing is left behind that keeps the same work from succeeding.
+my ($ret, $stderr) = run_workload('');
+is("$ret$stderr", '0', 'the workload runs to its end');
+check('at the end');
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|leaked|still referenced|refcount/, 'nothing else crashed, nothing leaked');
+$node->stop;
+done_testing();
