@@ -18,7 +18,8 @@ struct CachedIndex {
     RelationFileId file;
     Oid oid;
     uint64 generation;
-    bool ready;  // loaded to the end; an error may have come in between
+    bool pending;  // of a PendingMeta()
+    bool ready;    // loaded to the end; an error may have come in between
     bool stale;
     int pins;
     uint64 last_use;
@@ -189,6 +190,7 @@ static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext own
     entry->file = ANNEX_RELATION_FILE(index);
     entry->oid = RelationGetRelid(index);
     entry->generation = meta.generation;
+    entry->pending = IsPending(meta);
     entry->bytes = bytes;
     PinUntil(entry, owner);
     LoadSpace(entry, index, meta);
@@ -200,30 +202,38 @@ static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext own
     return entry;
 }
 
-static CachedIndex* FindEntry(Relation index, uint64 generation) {
+static CachedIndex* FindEntry(Relation index, const MetaPage& meta) {
     const RelationFileId file = ANNEX_RELATION_FILE(index);
     for (CachedIndex* entry = entries; entry != nullptr; entry = entry->next)
-        if (!entry->stale && entry->ready && entry->oid == RelationGetRelid(index) && entry->generation == generation &&
+        if (!entry->stale && entry->ready && entry->oid == RelationGetRelid(index) &&
+            entry->generation == meta.generation && entry->pending == IsPending(meta) &&
             ANNEX_SAME_RELATION_FILE(entry->file, file))
             return entry;
     return nullptr;
 }
 
-CachedIndex* AcquireIndex(Relation index, MetaPage* meta, MemoryContext owner) {
+static CachedIndex* FindOrLoad(Relation index, const MetaPage& meta, MemoryContext owner) {
     static bool registered = false;
     if (!registered) {
         CacheRegisterRelcacheCallback(Invalidate, 0);
         registered = true;
     }
-    if (CachedIndex* entry = FindEntry(index, meta->generation)) {
-        PinUntil(entry, owner);
-        return entry;
-    }
+    CachedIndex* entry = FindEntry(index, meta);
+    if (entry == nullptr) return Load(index, meta, owner);
+    PinUntil(entry, owner);
+    return entry;
+}
+
+CachedIndex* AcquireIndex(Relation index, MetaPage* meta, MemoryContext owner) {
     for (;;) {
         CHECK_FOR_INTERRUPTS();
-        if (CachedIndex* entry = Load(index, *meta, owner)) return entry;
+        if (CachedIndex* entry = FindOrLoad(index, *meta, owner)) return entry;
         ReadMeta(index, meta);
     }
+}
+
+CachedIndex* AcquirePendingIndex(Relation index, const MetaPage& meta, MemoryContext owner) {
+    return FindOrLoad(index, meta, owner);
 }
 
 uint64 GenerationOf(const CachedIndex& cached) {

@@ -16,6 +16,9 @@ struct CachedIndex;
 // snapshot. Where the index has gone on to another generation meanwhile, which a snapshot of the primary prevents,
 // `meta` is read again.
 [[nodiscard]] CachedIndex* AcquireIndex(Relation index, MetaPage* meta, MemoryContext owner);
+// The entry of a PendingMeta(), kept apart from those of the generations that have come: where its lists begin is not
+// settled yet. nullptr: it is no longer pending.
+[[nodiscard]] CachedIndex* AcquirePendingIndex(Relation index, const MetaPage& meta, MemoryContext owner);
 
 [[nodiscard]] uint64 GenerationOf(const CachedIndex& cached);
 [[nodiscard]] const Space& SpaceOf(const CachedIndex& cached);

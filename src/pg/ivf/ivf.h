@@ -60,8 +60,8 @@ void DefineOptionsAndSettings();
 // to another one, and what could be found in it has moved. That happens to nobody whose snapshot is older than `meta`,
 // but for a standby, which does not wait for its snapshots before it replays the reuse of a page.
 [[nodiscard]] bool ReadDescriptor(Relation index, const MetaPage& meta, ListId id, ListDescriptor* descriptor);
-// Something was not as meta's generation says. Returns if the index is at another one by now, so that the caller can
-// begin again; else the index is corrupted.
+// Something was not as meta's generation says. Returns if the index is at another one by now, or builds another one
+// than that of a PendingMeta(), so that the caller can begin again; else the index is corrupted.
 void CheckMoved(Relation index, const MetaPage& meta, BlockNumber block, const char* reason);
 
 // The mean, into mean[meta.dimensions].

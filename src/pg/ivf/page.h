@@ -137,13 +137,14 @@ struct MetaPage {
     uint32 dimensions;
     uint32 padded;
     Metric metric;
-    uint8 element_type;  // 1: vector
-    uint8 spill;         // 1: every row has a second copy
-    uint8 height;        // 1: the root's entries are the centroids of the lists
-    uint32 lists;        // that live
-    uint64 seed;         // of the rotation
-    uint64 generation;   // of the lists: see ListState
-    uint64 pending;      // the generation that maintenance is building, or 0; rows are put into its lists as well
+    uint8 element_type;   // 1: vector
+    uint8 spill;          // 1: every row has a second copy
+    uint8 height;         // 1: the root's entries are the centroids of the lists
+    uint32 lists;         // that live
+    uint64 seed;          // of the rotation
+    uint64 generation;    // of the lists: see ListState
+    uint64 pending;       // the generation that maintenance is building, or 0; rows are put into its lists as well
+    uint64 last_pending;  // the highest that `pending` has been: no generation is built twice, even if given up
     uint32 list_option;
     BlockNumber mean;
     BlockNumber rows;        // first block that is neither meta, mean nor one of the first descriptors
@@ -162,6 +163,19 @@ struct MetaPage {
     double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
 };
+
+// The index as it will be when the pending generation has become the current one. Its pending generation is its own,
+// which is so on no meta page that lies on disk.
+[[nodiscard]] inline MetaPage PendingMeta(const MetaPage& meta) {
+    MetaPage pending = meta;
+    pending.generation = meta.pending;
+    pending.lists = meta.pending_lists;
+    pending.root = meta.pending_root;
+    return pending;
+}
+[[nodiscard]] inline bool IsPending(const MetaPage& meta) {
+    return meta.pending == meta.generation;
+}
 
 // ---- Pages ----
 

@@ -20,7 +20,8 @@ bool ReadDescriptor(Relation index, const MetaPage& meta, ListId id, ListDescrip
 void CheckMoved(Relation index, const MetaPage& meta, BlockNumber block, const char* reason) {
     MetaPage now;
     ReadMeta(index, &now);
-    if (now.generation == meta.generation) ReportCorrupted(index, block, reason);
+    const uint64 stands = IsPending(meta) ? now.pending : now.generation;
+    if (stands == meta.generation) ReportCorrupted(index, block, reason);
 }
 
 void ReadMean(Relation index, const MetaPage& meta, float* mean) {
