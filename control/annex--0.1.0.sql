@@ -410,3 +410,23 @@ CREATE FUNCTION annex_index_info(
 ) RETURNS record
 	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an ivf index consists of';
+
+CREATE FUNCTION annex_recall(
+	index regclass,
+	k integer DEFAULT 10,
+	queries integer DEFAULT 100,
+	query_table regclass DEFAULT NULL,
+	query_column name DEFAULT NULL,
+	OUT recall double precision,
+	OUT recall_min double precision,
+	OUT recall_p05 double precision,
+	OUT perfect double precision,
+	OUT measured bigint,
+	OUT rows bigint,
+	OUT probes integer,
+	OUT epsilon double precision,
+	OUT query_ms double precision,
+	OUT exact_ms double precision
+) RETURNS record
+	AS 'MODULE_PATHNAME', 'annex_recall' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION annex_recall(regclass, integer, integer, regclass, name) IS 'measures the share of the true nearest rows that an index finds with the current settings';

@@ -63,6 +63,15 @@ extern "C" {
 #define ANNEX_DISABLE_PATH(index_path) static_cast<void>(index_path)
 #endif
 
+// An index scan that belongs to no plan node. From 18 on it may count for EXPLAIN.
+#if PG_VERSION_NUM >= 180000
+#define ANNEX_BEGIN_INDEX_SCAN(table, index, snapshot, keys, orderbys) \
+    index_beginscan(table, index, snapshot, nullptr, keys, orderbys)
+#else
+#define ANNEX_BEGIN_INDEX_SCAN(table, index, snapshot, keys, orderbys) \
+    index_beginscan(table, index, snapshot, keys, orderbys)
+#endif
+
 // Members of an access method's description that came later.
 #if PG_VERSION_NUM >= 170000
 #define ANNEX_AM_SINCE_17(routine)             \

@@ -37,7 +37,10 @@ my %statements = (
 	vacuum => 'VACUUM (INDEX_CLEANUP on) t',
 	reindex => 'REINDEX INDEX t_l2',
 	verify => "SELECT annex_verify('t_l2', true)",
-	info => "SELECT annex_index_info('t_l2')");
+	info => "SELECT annex_index_info('t_l2')",
+	recall => "SELECT annex_recall('t_l2', 10, 1000)",
+	'recall of wide rows' => "SELECT annex_recall('wide_l2', 10, 1000)",
+	'recall of a query table' => "SELECT annex_recall('t_l2', 10, 1000, 'source', 'v')");
 
 # By statement_timeout, from "almost at once" to "almost never".
 my ($cancelled, $completed) = (0, 0);

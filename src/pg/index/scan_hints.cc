@@ -38,6 +38,25 @@ static void RemoveFrame(void* arg) noexcept {
 }
 }
 
+// Both frame and hints live in the current memory context.
+static void PushFrame(Hint* hints) {
+    auto* frame = static_cast<Frame*>(palloc0(sizeof(Frame)));
+    auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+    callback->func = RemoveFrame;
+    callback->arg = frame;
+    frame->hints = hints;
+    frame->older = newest;
+    if (newest != nullptr) newest->newer = frame;
+    newest = frame;
+    MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+}
+
+void NoteLimit(Relation index, double limit) {
+    auto* hint = static_cast<Hint*>(palloc(sizeof(Hint)));
+    *hint = Hint{RelationGetRelid(index), limit, nullptr};
+    PushFrame(hint);
+}
+
 struct Walk {
     Hint* hints;
     ParamListInfo params;
@@ -125,17 +144,7 @@ static void HintsAtExecutorStart(QueryDesc* query, int eflags) noexcept {
     MemoryContext old_context = MemoryContextSwitchTo(query->estate->es_query_cxt);
     Walk walk{nullptr, query->params, 0};
     Visit(query->planstate, &walk);
-    if (walk.hints != nullptr) {
-        auto* frame = static_cast<Frame*>(palloc0(sizeof(Frame)));
-        auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-        callback->func = RemoveFrame;
-        callback->arg = frame;
-        frame->hints = walk.hints;
-        frame->older = newest;
-        if (newest != nullptr) newest->newer = frame;
-        newest = frame;
-        MemoryContextRegisterResetCallback(query->estate->es_query_cxt, callback);
-    }
+    if (walk.hints != nullptr) PushFrame(walk.hints);
     MemoryContextSwitchTo(old_context);
 }
 }

@@ -16,4 +16,7 @@ void RegisterOrderedScan(amgettuple_function gettuple);
 // Rows that the plan's LIMIT (and OFFSET) wants of the scan that starts now on this index; 0: not known.
 [[nodiscard]] double LimitHint(Relation index);
 
+// Sets it for scans that belong to no plan, until the current memory context goes.
+void NoteLimit(Relation index, double limit);
+
 }  // namespace annex::pg
