@@ -376,6 +376,15 @@ CREATE FUNCTION annex_verify(index regclass, heapallindexed boolean DEFAULT fals
 	AS 'MODULE_PATHNAME', 'annex_verify' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION annex_verify(regclass, boolean) IS 'checks every page of an ivf index, and on demand that it holds every row of its table';
 
+CREATE FUNCTION annex_maintain(
+	index regclass,
+	force boolean DEFAULT false,
+	OUT lists_replaced integer,
+	OUT lists_made integer,
+	OUT pages_freed bigint)
+	AS 'MODULE_PATHNAME', 'annex_maintain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION annex_maintain(regclass, boolean) IS 'replaces the lists of an ivf index if they no longer suit its rows, or by force';
+
 CREATE FUNCTION annex_index_info(
 	index regclass,
 	OUT access_method text,

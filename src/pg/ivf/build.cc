@@ -23,6 +23,7 @@ extern "C" {
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/ivf.h"
+#include "pg/ivf/maintain.h"
 #include "pg/ivf/writer.h"
 
 namespace annex::pg::ivf {
@@ -76,7 +77,7 @@ ListBuilder** NewBuilder(Metric metric, int dimensions, int threads) {
 // Tables of fewer blocks are built sooner than threads have started.
 static constexpr BlockNumber kFewBlocks = 1000;
 
-static int BuildThreads(Relation heap) {
+int BuildThreads(Relation heap) {
     if (RelationGetNumberOfBlocks(heap) < kFewBlocks) return 1;
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
     const int wanted = max_parallel_maintenance_workers + 1;
@@ -354,7 +355,7 @@ static void InitMeta(Build* build, const OpclassInfo& info) {
     meta->lists = 1;
     meta->seed = kSeed;
     meta->list_option = static_cast<uint32>(ListsOption(build->index));
-    meta->generation = 1;
+    meta->generation = meta->newest = meta->switched_to = 1;
     meta->root.state = ListState::kUsed;
     meta->root.level = 1;
     meta->root.generation = meta->generation;
@@ -464,6 +465,7 @@ extern "C" IndexBuildResult* ivfbuild(Relation heap, Relation index, IndexInfo* 
     MemoryContext old_context = MemoryContextSwitchTo(context);
     Build build = BeginBuild(heap, index, index_info, MAIN_FORKNUM);
     BuildFromHeap(&build);
+    NoteListing(index, GetAccessStrategy(BAS_BULKREAD));
     MemoryContextSwitchTo(old_context);
     MemoryContextDelete(context);
 

@@ -152,13 +152,20 @@ struct MetaPage {
     uint32 build_sample;
     uint32 extent_count;
     DescriptorExtent extents[kMostExtents];
-    double build_rows;       // rows at the build
-    double listed_rows;      // rows when the lists were made, last
-    double listed_residual;  // mean of their squared residuals then; 0: not known
+    double build_rows;        // rows at the build
+    double listed_rows;       // rows when the lists were made, last
+    double listed_residual;   // mean of their squared residuals then; 0: not known
+    double listed_imbalance;  // sum of squared sizes over that of equal lists, then; 0: not known
+    uint64 newest;            // the greatest generation that was ever begun
+    uint64 switched_at;       // the next full transaction ID after the switch to this generation:
+    uint64 switched_to;       // where it is not the current one, that is still to be noted
+    double removed_rows;      // by vacuum, since the lists were looked at
     ListDescriptor root;
     ListDescriptor pending_root;
     uint32 pending_lists;
-    uint32 reserved;
+    uint8 pending_spill;
+    uint8 leftovers;  // 1: there may be pages of lists that have died or never lived
+    uint16 reserved;
     ChainEnds side[kSideChains];
     double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
@@ -236,7 +243,7 @@ static_assert(kHeaderOffset + sizeof(MetaPage) <= BLCKSZ);
     return {meta.extents[i].first + page, static_cast<uint16>(number % kDescriptorsPerPage)};
 }
 
-// What a row header says of a pending generation; never 0.
+// What a row header says of a pending generation; 0 for none.
 inline uint16 PendingMark(uint64 pending) {
     return pending == 0 ? 0 : static_cast<uint16>(pending % 0xffff + 1);
 }

@@ -1,0 +1,142 @@
+// Taking stock of an index, and whether its lists still suit its rows.
+#include "pg/ivf/maintain.h"
+
+extern "C" {
+#include "commands/vacuum.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "annex/kernels.h"
+#include "annex/list_builder.h"
+
+namespace annex::pg::ivf {
+
+// ---- Counting ----
+
+struct Counting {
+    Relation index;
+    const MetaPage* meta;
+    Census* census;
+    uint64* generations;  // of the living lists, by number; else 0
+    double squared_errors;
+};
+
+static void ReadLivingLists(Counting* counting) {
+    const MetaPage& meta = *counting->meta;
+    const uint32 slots = DescriptorSlots(meta);
+    for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
+        const BlockNumber block = ListAt(meta, first).block;
+        Buffer buffer = ReadBuffer(counting->index, block);
+        LockBuffer(buffer, BUFFER_LOCK_SHARE);
+        const DescriptorPage page = DescriptorPage::Open(counting->index, block, BufferGetPage(buffer));
+        for (uint16 slot = 0; slot < page.header->count; slot++)
+            if (page.descriptors()[slot].LivesAt(meta.generation))
+                counting->generations[first + slot] = page.descriptors()[slot].generation;
+        UnlockReleaseBuffer(buffer);
+    }
+}
+
+static void CountListPage(Counting* counting, const ListPage& page) {
+    const uint32 padded = counting->meta->padded;
+    uint32 list;
+    if (page.header->level > 0 || !ListNumber(*counting->meta, page.list(), &list) ||
+        counting->generations[list] != page.header->generation)
+        return;
+    counting->census->list_sizes[list] += page.header->live;
+    const auto add = [counting](uint16 f_error) {
+        const auto error = static_cast<double>(Bf16ToFloat(f_error));
+        if (std::isfinite(error)) counting->squared_errors += error * error;
+    };
+    page.ForEachTrailer(padded, [&](const BlockTrailer* trailer) {
+        for (Size v = 0; v < kBlockSize; v++)
+            if (trailer->heap_tid[v].valid()) add(trailer->f_error[v]);
+    });
+    for (uint32 i = 0; i < page.header->entries; i++) {
+        SketchTrailer trailer;
+        memcpy(&trailer, page.entry(i, padded) + CodeBytes(padded), sizeof trailer);
+        if (trailer.heap_tid.valid()) add(trailer.factors.f_error);
+    }
+}
+
+static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrategy strategy) {
+    Relation index = counting->index;
+    Buffer buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    if (PageIsOurs(page) && KindOf(page) == PageKind::kList) {
+        CountListPage(counting, ListPage::Open(index, block, page, counting->meta->padded));
+    } else if (PageIsOurs(page) && KindOf(page) == PageKind::kRows) {
+        const RowPage rows = RowPage::Open(index, block, page, RowLayout(counting->meta->padded));
+        if (rows.header->owner == RowOwner::kHeap) counting->census->rows += rows.header->live;
+    }
+    UnlockReleaseBuffer(buffer);
+}
+
+// The error of a sketch is the residual's length times sqrt((P ||r||^2 / ||r||_1^2 - 1) / (P - 1)), twice that but for
+// inner product; after a random rotation P ||r||^2 / ||r||_1^2 is near pi / 2.
+static double SquaredResidual(const MetaPage& meta, double squared_error) {
+    const double length = meta.metric == Metric::kInnerProduct ? 1 : 4;
+    return squared_error / length * (meta.padded - 1) / (3.14159265358979 / 2 - 1);
+}
+
+Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy strategy) {
+    const uint32 slots = DescriptorSlots(meta);
+    const int flags = MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE;
+    Census census{};
+    census.list_sizes =
+        static_cast<uint32*>(MemoryContextAllocExtended(CurrentMemoryContext, slots * sizeof(uint32), flags));
+    Counting counting{
+        index, &meta, &census,
+        static_cast<uint64*>(MemoryContextAllocExtended(CurrentMemoryContext, slots * sizeof(uint64), flags)), 0};
+    ReadLivingLists(&counting);
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    for (BlockNumber block = 1; block < blocks; block++) {
+        ANNEX_VACUUM_DELAY_POINT();
+        CountPage(&counting, block, strategy);
+    }
+    double squares = 0;
+    for (uint32 list = 0; list < slots; list++) {
+        const double size = census.list_sizes[list];
+        census.entries += size;
+        squares += size * size;
+    }
+    if (census.entries > 0) {
+        census.imbalance = squares * meta.lists / (census.entries * census.entries);
+        census.residual = SquaredResidual(meta, counting.squared_errors / census.entries);
+    }
+    pfree(counting.generations);
+    return census;
+}
+
+// ---- Judging ----
+
+// Growth by half, shrinking to a third: what a search then loses is less than a quarter, and what the work of making
+// lists costs is spread over as many changes as there are rows.
+static constexpr double kGrown = 1.5;
+static constexpr double kShrunk = 1.0 / 3;
+// A search scans in proportion to the imbalance.
+static constexpr double kUneven = 1.5;
+// Rows that lie this much farther from their centroids than when the lists were made.
+static constexpr double kDrifted = 1.3;
+static constexpr double kFewestRows = 1000;
+
+bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists) {
+    const auto recommended =
+        static_cast<uint32>(RecommendedLists(census.rows, meta.padded, kListAreaBytes, static_cast<Size>(kMaxLists)));
+    // An explicit number of lists holds as soon as the rows suffice for it.
+    *lists = meta.list_option > 0 ? std::min(meta.list_option, std::max(recommended, 1U)) : recommended;
+    if (meta.list_option > 0 && census.rows >= 4.0 * meta.list_option) *lists = meta.list_option;
+    if (census.rows < kFewestRows && *lists <= meta.lists) return false;
+    const double growth = static_cast<double>(*lists) / meta.lists;
+    if (growth >= kGrown || (growth <= kShrunk && meta.lists > 1)) return true;
+    if (meta.lists == 1) return false;
+    const double changed = std::fabs(census.rows - meta.listed_rows) / std::max(meta.listed_rows, 1.0);
+    // Lists that nothing has been put into are as good as new ones would be.
+    if (changed < 0.02 && meta.listed_imbalance == 0) return false;
+    return (meta.listed_imbalance > 0 && census.imbalance > kUneven * meta.listed_imbalance) ||
+           (meta.listed_residual > 0 && census.residual > kDrifted * meta.listed_residual);
+}
+
+}  // namespace annex::pg::ivf

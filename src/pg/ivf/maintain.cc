@@ -1,0 +1,106 @@
+// When and how lists are maintained: by vacuum's cleanup, and by annex_maintain(index, force).
+#include "pg/ivf/maintain.h"
+
+extern "C" {
+#include "access/xlog.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+}
+
+#include "pg/function.h"
+#include "pg/ivf/build.h"
+#include "pg/ivf/inspect.h"
+
+namespace annex::pg::ivf {
+
+// What later ones are compared with.
+void NoteListing(Relation index, BufferAccessStrategy strategy) {
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    const Census census = TakeCensus(index, meta, strategy);
+    pfree(census.list_sizes);
+    ChangeMeta(index, [&](MetaPage* to) {
+        to->listed_rows = census.rows;
+        to->listed_imbalance = census.imbalance;
+        to->listed_residual = census.residual;
+        to->removed_rows = 0;
+    });
+}
+
+// A mark that says "already served" must not outlive the 65,535 generations after which it comes again.
+static void ForgetOldMarks(Relation index, const MetaPage& meta, BufferAccessStrategy strategy) {
+    constexpr uint64 kEpoch = 0x8000;
+    if (meta.newest / kEpoch == (meta.newest + 2) / kEpoch) return;
+    const RowLayout layout(meta.padded);
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    for (BlockNumber block = meta.rows; block < blocks; block++) {
+        CHECK_FOR_INTERRUPTS();
+        Buffer buffer = ReadBufferExtended(index, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+        LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+        Page page = BufferGetPage(buffer);
+        if (PageIsOurs(page) && KindOf(page) == PageKind::kRows) {
+            (void)RowPage::Open(index, block, page, layout);
+            GenericXLogState* state = GenericXLogStart(index);
+            const RowPage rows = RowPage::At(GenericXLogRegisterBuffer(state, buffer, 0));
+            for (uint16 slot = 0; slot < rows.header->used; slot++) rows.row(layout, slot)->pending = 0;
+            GenericXLogFinish(state);
+        }
+        UnlockReleaseBuffer(buffer);
+    }
+}
+
+MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferAccessStrategy strategy) {
+    MaintenanceResult result{};
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    if (meta.leftovers != 0) {
+        AbandonPending(index);
+        result.freed = FreeLeftovers(index, strategy);
+        ReadMeta(index, &meta);
+    }
+    const Census census = TakeCensus(index, meta, strategy);
+    pfree(census.list_sizes);
+    uint32 lists;
+    if (!ListsAreDue(meta, census, &lists) && !force) {
+        if (meta.removed_rows > 0) ChangeMeta(index, [](MetaPage* to) { to->removed_rows = 0; });
+        return result;
+    }
+
+    ForgetOldMarks(index, meta, strategy);
+    if (meta.leftovers == 0) AbandonPending(index);
+    Relist(index, lists, census.rows, threads, strategy);
+    NoteListing(index, strategy);
+    result.replaced = meta.lists;
+    ReadMeta(index, &meta);
+    result.made = meta.lists;
+    // Dated now, what has died can go the sooner.
+    AbandonPending(index);
+    return result;
+}
+
+}  // namespace annex::pg::ivf
+
+ANNEX_FUNCTION(annex_maintain) {
+    using namespace annex::pg::ivf;
+    TupleDesc desc = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "annex_maintain must return a row");
+    desc = BlessTupleDesc(desc);
+    if (RecoveryInProgress())
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("recovery is in progress"),
+                        errhint("Maintain the index on the primary.")));
+    const InspectedIndex inspected =
+        OpenInspected(PG_GETARG_OID(0), ShareUpdateExclusiveLock, Privilege::kOwner, "maintain");
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "annex_maintain", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(context);
+    BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
+    const MaintenanceResult result =
+        MaintainIndex(inspected.index, PG_GETARG_BOOL(1), BuildThreads(inspected.table), strategy);
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(context);
+    CloseInspected(inspected);
+    Datum values[] = {Int32GetDatum(static_cast<int32>(result.replaced)),
+                      Int32GetDatum(static_cast<int32>(result.made)), Int64GetDatum(result.freed)};
+    bool nulls[lengthof(values)] = {};
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}

@@ -1,0 +1,63 @@
+// List maintenance: taking stock of an index, replacing lists that no longer suit the rows, and freeing what nobody
+// needs any more. README.md, "Generations", has the protocol.
+//
+// All of it runs under ShareUpdateExclusiveLock on the table (vacuum has it, annex_maintain takes it), beside scans and
+// inserts.
+#pragma once
+
+#include "pg/ivf/ivf.h"
+
+namespace annex::pg::ivf {
+
+// What one pass over an index has counted.
+struct Census {
+    double rows;         // with codes
+    double entries;      // live, in the living lists
+    double imbalance;    // lists * sum of squared sizes / square of the sum: 1 where all are alike
+    double residual;     // mean squared residual of the entries, an estimate
+    uint32* list_sizes;  // by number
+};
+
+// Reads every page once. Memory: 4 bytes a descriptor.
+[[nodiscard]] Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy strategy);
+
+// Whether new lists would pay, and how many there should be: when the rows are many more or fewer than those that the
+// lists were made for, when the lists have become uneven, or when the rows lie far from their centroids.
+[[nodiscard]] bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists);
+
+struct MaintenanceResult {
+    uint32 replaced;    // lists
+    uint32 made;        // lists
+    BlockNumber freed;  // pages
+};
+
+// Does what is due; with `force`, makes new lists in any case.
+[[nodiscard]] MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferAccessStrategy strategy);
+
+// Records what the lists are like now, for later ones to be compared with.
+void NoteListing(Relation index, BufferAccessStrategy strategy);
+
+// One record on the meta page: change(MetaPage*).
+template <typename Change>
+void ChangeMeta(Relation index, Change change) {
+    Buffer buffer = ReadBuffer(index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    CheckPage(index, 0, BufferGetPage(buffer), PageKind::kMeta);
+    GenericXLogState* state = GenericXLogStart(index);
+    change(MetaOf(GenericXLogRegisterBuffer(state, buffer, 0)));
+    GenericXLogFinish(state);
+    UnlockReleaseBuffer(buffer);
+}
+
+// ---- Its steps ----
+
+// Ends what an interrupted maintenance has left: nothing is pending, no list is to come or to die.
+void AbandonPending(Relation index);
+
+// Replaces all lists by `lists` new ones.
+void Relist(Relation index, uint32 lists, double rows, int threads, BufferAccessStrategy strategy);
+
+// Frees the pages of lists that have died where no snapshot can need them, and those that never came to live.
+[[nodiscard]] BlockNumber FreeLeftovers(Relation index, BufferAccessStrategy strategy);
+
+}  // namespace annex::pg::ivf
