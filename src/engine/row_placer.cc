@@ -11,11 +11,16 @@ namespace annex {
 
 RowClass RowPlacer::Begin(const Space& space, const float* x) {
     space_ = &space;
+    codes_.resize(space.padded());
+    entries_.resize(kMostPlacements * EntryBytes(space.padded()));
+    placements_.clear();
+    BeginLists();
+    return search_.BeginRow(space, x);
+}
+
+void RowPlacer::BeginLists() {
     near_.clear();
     centroids_.clear();
-    codes_.resize(space.padded());
-    entries_.resize(2 * EntryBytes(space.padded()));
-    return search_.BeginRow(space, x);
 }
 
 void RowPlacer::Consider(const Survivor& centroid, const int8_t* codes, float scale) {
@@ -35,28 +40,23 @@ void RowPlacer::ConsiderTable(const CentroidTable& table) {
         Consider(centroid, table.codes(centroid.place), table.scale(centroid.place));
 }
 
-void RowPlacer::Encode(const Near& list, HeapTid heap_tid, uint8_t* entry) {
+void RowPlacer::Add(const Near& list, HeapTid heap_tid) {
+    for (const Placement& placement : placements_)
+        if (placement.list == list.target) return;
+    if (placements_.size() == kMostPlacements) throw Error(ErrorKind::kCorrupted, "a row has too many lists");
     const size_t padded = space_->padded();
+    uint8_t* entry = &entries_[placements_.size() * EntryBytes(padded)];
     const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,
                                              space_->metric() == Metric::kInnerProduct, entry),
                                 heap_tid, 0};
     std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
+    placements_.push_back({list.target, entry});
 }
 
-void RowPlacer::Place(HeapTid heap_tid, bool spill) {
-    if (near_.empty()) throw Error(ErrorKind::kCorrupted, "an index without lists");
+// By SOAR's loss: ||r'||^2 + <r', r>^2 / ||r||^2.
+const RowPlacer::Near& RowPlacer::Second() const {
     const size_t padded = space_->padded();
     const float* y = search_.y();
-    std::sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
-        return a.squared_distance != b.squared_distance ? a.squared_distance < b.squared_distance : a.row < b.row;
-    });
-    primary_ = near_[0].target;
-    secondary_ = HeapTid{};
-    Encode(near_[0], heap_tid, primary_entry());
-    factors_ = RowEncoder(*space_).Encode(y, codes_.data());
-    if (!spill || near_.size() < 2) return;
-
-    // SOAR's loss: ||r'||^2 + <r', r>^2 / ||r||^2.
     const float* c = &centroids_[near_[0].row * padded];
     const auto squared = static_cast<double>(near_[0].squared_distance);
     double least = std::numeric_limits<double>::infinity();
@@ -73,8 +73,21 @@ void RowPlacer::Place(HeapTid heap_tid, bool spill) {
             best = i;
         }
     }
-    secondary_ = near_[best].target;
-    Encode(near_[best], heap_tid, secondary_entry());
+    return near_[best];
+}
+
+void RowPlacer::Place(HeapTid heap_tid, bool spill) {
+    if (near_.empty()) throw Error(ErrorKind::kCorrupted, "an index without lists");
+    std::sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
+        return a.squared_distance != b.squared_distance ? a.squared_distance < b.squared_distance : a.row < b.row;
+    });
+    // The codes are the same wherever the row is placed.
+    if (placements_.empty()) factors_ = RowEncoder(*space_).Encode(search_.y(), codes_.data());
+    Add(near_[0], heap_tid);
+    if (!spill || near_.size() < 2) return;
+    const Near& second = Second();
+    if (second.target == near_[0].target) throw Error(ErrorKind::kCorrupted, "two centroids stand for one list");
+    Add(second, heap_tid);
 }
 
 }  // namespace annex

@@ -1,4 +1,4 @@
-// New pages. Locks are taken in ascending order of blocks; the page that the relation was just extended by comes last.
+// New pages. They are locked last: after the meta page or a descriptor's page, and the page that will link to them.
 #include "pg/ivf/extend.h"
 
 #include "pg/index/stop_point.h"
@@ -14,17 +14,45 @@ Size FreeSpaceForRow(const RowLayout& layout) {
 }
 
 Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots) {
+    // Less than a free page's category.
+    const Size most = BLCKSZ - 64;
     const Size space = free_slots * FreeSpaceForRow(layout);
-    return space < BLCKSZ - 32 ? space : BLCKSZ - 32;
+    return space < most ? space : most;
 }
 
-// A new page, pinned and exclusively locked.
-static Buffer NewPage(Relation index) {
+// A free page that the map knows, taken out of it, or InvalidBuffer.
+static Buffer TakeFreePage(Relation index) {
+    // A map that is wrong must not keep us.
+    constexpr int kTries = 8;
+    for (int i = 0; i < kTries; i++) {
+        const BlockNumber block = GetPageWithFreeSpace(index, BLCKSZ - 32);
+        if (block == InvalidBlockNumber || block >= RelationGetNumberOfBlocks(index)) return InvalidBuffer;
+        Buffer buffer = ReadBuffer(index, block);
+        // Whoever has it locked takes it, or is the caller: the map is wrong.
+        if (!ConditionalLockBuffer(buffer)) {
+            ReleaseBuffer(buffer);
+            return InvalidBuffer;
+        }
+        RecordPageWithFreeSpace(index, block, 0);
+        Page page = BufferGetPage(buffer);
+        if (PageIsOurs(page) && KindOf(page) == PageKind::kFree) return buffer;
+        UnlockReleaseBuffer(buffer);
+    }
+    return InvalidBuffer;
+}
+
+static Buffer ExtendRelation(Relation index) {
     const bool lock = !RELATION_IS_LOCAL(index);
     if (lock) LockRelationForExtension(index, ExclusiveLock);
     Buffer buffer = ReadBuffer(index, P_NEW);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     if (lock) UnlockRelationForExtension(index, ExclusiveLock);
+    return buffer;
+}
+
+Buffer NewPage(Relation index) {
+    Buffer buffer = TakeFreePage(index);
+    if (!BufferIsValid(buffer)) buffer = ExtendRelation(index);
     ANNEX_STOP_POINT("extend-new-page");
     return buffer;
 }
@@ -35,11 +63,15 @@ static Buffer LockPage(Relation index, BlockNumber block) {
     return buffer;
 }
 
-BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id) {
+BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation) {
     Buffer descriptor_buffer = LockPage(index, id.block);
     const DescriptorPage seen = DescriptorPage::Open(index, id.block, BufferGetPage(descriptor_buffer));
     if (id.slot >= seen.header->count) ReportCorrupted(index, id.block, "a list has no descriptor");
     const ListDescriptor before = seen.descriptors()[id.slot];
+    if (before.state != ListState::kUsed || before.generation != generation) {
+        UnlockReleaseBuffer(descriptor_buffer);
+        return InvalidBlockNumber;
+    }
     Buffer last_buffer = InvalidBuffer;
     if (before.first != InvalidBlockNumber) {
         if (before.last == 0 || before.last >= RelationGetNumberOfBlocks(index))

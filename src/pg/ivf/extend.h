@@ -1,18 +1,31 @@
 // Growing an index: new pages for lists, rows and side chains. Each is linked by one WAL record before anything is put
 // on it.
+//
+// The free space map knows pages of two kinds: row pages by the rows that fit, and free pages (PageKind::kFree), which
+// promise kFreePageSpace, more than any row page. What it says is a hint: pages are looked at under their lock.
 #pragma once
 
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
 
-// Bytes that the free space map must promise for one row; the map knows row pages only.
+// What the map is told of a free page: PostgreSQL's highest category, BLCKSZ - 32 bytes and more.
+inline constexpr Size kFreePageSpace = BLCKSZ - 1;
+[[nodiscard]] inline bool PromisesFreePage(Size space) {
+    return space >= BLCKSZ - 32;
+}
+
+// A page to be made something by the caller: exclusively locked, and either free or one by which the relation was just
+// extended. No lock is waited for, so that it may be called under any others.
+[[nodiscard]] Buffer NewPage(Relation index);
+
+// Bytes that the map must promise for one row, and those that a row page promises.
 [[nodiscard]] Size FreeSpaceForRow(const RowLayout& layout);
 [[nodiscard]] Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots);
 
 // An empty page at the list's end, or its last page if that has room (someone else has just made it, or the hint where
-// to look was wrong).
-[[nodiscard]] BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id);
+// to look was wrong). InvalidBlockNumber: the list of that generation is no longer used.
+[[nodiscard]] BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation);
 
 // An empty row page, with its second page where rows take two; noted on the meta page and in the free space map.
 [[nodiscard]] BlockNumber AddRowPage(Relation index, const MetaPage& meta);

@@ -1,265 +1,80 @@
-// aminsert: one row, its one or two entries, one WAL record.
+// aminsert: one row and its entries, in one WAL record; in two or more where maintenance is under way.
+//
+// The row's lists are planned first (insert_plan.h) and pages with room found. The record is written under the meta
+// page's share lock, if generation and pending generation are still those that were planned for, and under the pages'
+// exclusive locks, if they are still what they were chosen for. These are only waited for with no other lock held, so
+// that the meta page is never locked for long.
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/feed.h"
-#include "pg/ivf/ivf.h"
+#include "pg/ivf/insert_plan.h"
 
 extern "C" {
 #include "storage/freespace.h"
 }
 
-#include "annex/row_placer.h"
-
 namespace annex::pg::ivf {
-
-// What the rows of one statement share.
-struct Inserter {
-    MemoryContext context;      // as long as the statement
-    MemoryContext row_context;  // reset after each row
-    CachedIndex* cached;
-    RowPlacer* placer;
-    uint8* pack_scratch;  // 32 entries
-    int8* row_scratch;
-};
-
-extern "C" {
-static void DeletePlacer(void* arg) noexcept {
-    delete static_cast<RowPlacer*>(arg);
-}
-}
-
-static Inserter* GetInserter(Relation index, MetaPage* meta, IndexInfo* index_info) {
-    if (index_info->ii_AmCache != nullptr) {
-        auto* inserter = static_cast<Inserter*>(index_info->ii_AmCache);
-        if (GenerationOf(*inserter->cached) != meta->generation)
-            inserter->cached = AcquireIndex(index, meta, inserter->context);
-        return inserter;
-    }
-    MemoryContext old_context = MemoryContextSwitchTo(index_info->ii_Context);
-    auto* inserter = static_cast<Inserter*>(palloc0(sizeof(Inserter)));
-    inserter->context = index_info->ii_Context;
-    inserter->row_context = AllocSetContextCreate(inserter->context, "ivf insert row", ALLOCSET_DEFAULT_SIZES);
-    inserter->cached = AcquireIndex(index, meta, inserter->context);
-    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(meta->padded)));
-    inserter->row_scratch = static_cast<int8*>(palloc(meta->padded));
-    auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-    Guard([&] { inserter->placer = new RowPlacer(); });
-    callback->func = DeletePlacer;
-    callback->arg = inserter->placer;
-    MemoryContextRegisterResetCallback(inserter->context, callback);
-    MemoryContextSwitchTo(old_context);
-    index_info->ii_AmCache = inserter;
-    return inserter;
-}
 
 // ---- Choosing pages ----
 
-// Ranks the centroids from their pages.
-static void ConsiderPages(Relation index, const MetaPage& meta, Inserter* inserter) {
-    RowPlacer* placer = inserter->placer;
+// Finds a page of the list that seems to have room, extending the list when there is none. False: it has moved.
+static bool FindListPage(Inserter* inserter, Target* target) {
+    Relation index = inserter->index;
+    const MetaPage& meta = *target->meta;
     IndexFile file{index, 0, inserter->cached};
-    if (!FeedRoot(&file, meta, &placer->search())) ReportCorrupted(index, meta.root.first, "the root has moved");
-    std::span<const Survivor> centroids;
-    Guard([&] { centroids = placer->NextCentroids(); });
-    RowReader reader(&file, meta, inserter->row_scratch);
-    for (const Survivor& centroid : centroids) {
-        RowFactors factors;
-        const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
-        if (codes == nullptr) ReportCorrupted(index, meta.root.first, "a centroid has no row");
-        Guard([&] { placer->Consider(centroid, codes, factors.scale); });
-    }
-    reader.Finish();
-}
-
-// Finds the lists of a row and encodes it for them; false when the row has no codes.
-static RowClass PlaceRow(Relation index, const MetaPage& meta, Inserter* inserter, const float* x, HeapTid heap_tid) {
-    RowPlacer* placer = inserter->placer;
-    RowClass row_class = RowClass::kNormal;
-    Guard([&] { row_class = placer->Begin(SpaceOf(*inserter->cached), x); });
-    if (row_class != RowClass::kNormal) return row_class;
-
-    if (const CentroidTable* centroids = CentroidsOf(*inserter->cached)) {
-        Guard([&] { placer->ConsiderTable(*centroids); });
-    } else {
-        ConsiderPages(index, meta, inserter);
-    }
-    Guard([&] { placer->Place(heap_tid, meta.spill != 0); });
-    return row_class;
-}
-
-// A page of the list that seems to have room, extending the list when there is none.
-static BlockNumber FindListPage(Relation index, const MetaPage& meta, ListId id, uint64* generation) {
-    ListDescriptor descriptor;
-    if (!ReadDescriptor(index, meta, id, &descriptor)) ReportCorrupted(index, id.block, "the list has moved");
-    *generation = descriptor.generation;
-    IndexFile file{index, 0};
     BlockNumber visited = 0;
-    for (BlockNumber block = descriptor.insert; block != InvalidBlockNumber;) {
+    for (BlockNumber block = target->hint; block != InvalidBlockNumber;) {
         CHECK_FOR_INTERRUPTS();
         if (block == 0 || !file.Holds(block) || !file.Holds(visited++))
             ReportCorrupted(index, block, "a list names an impossible page");
-        Buffer buffer = ReadBuffer(index, block);
+        Buffer buffer = PinPage(inserter->cached, index, block);
         LockBuffer(buffer, BUFFER_LOCK_SHARE);
-        const ListPage page = ListPage::Open(index, block, BufferGetPage(buffer), meta.padded);
-        const bool ours = page.BelongsTo(id, descriptor.generation);
-        const bool room = page.HasRoom(meta.padded);
-        const BlockNumber next = NextOf(page.page);
+        Page bytes = BufferGetPage(buffer);
+        bool ours = false;
+        bool room = false;
+        if (!PageIsOurs(bytes) || KindOf(bytes) == PageKind::kList) {
+            const ListPage page = ListPage::Open(index, block, bytes, meta.padded);
+            ours = page.BelongsTo(target->id, target->generation);
+            room = page.HasRoom(meta.padded);
+        }
+        const BlockNumber next = NextOf(bytes);
         UnlockReleaseBuffer(buffer);
-        if (!ours) ReportCorrupted(index, block, "the page belongs to another list");
-        if (room) return block;
+        if (!ours) {
+            CheckMoved(index, meta, block, "the page belongs to another list");
+            return false;
+        }
+        if (room) {
+            target->block = target->hint = block;
+            return true;
+        }
         block = next;
     }
-    return ExtendList(index, meta, id);
+    target->block = target->hint = ExtendList(index, meta, target->id, target->generation);
+    if (target->block != InvalidBlockNumber) return true;
+    CheckMoved(index, meta, target->id.block, "the list is not used");
+    return false;
 }
 
 // A row page that may have a free slot. `full`: the one tried last, which had none.
 static BlockNumber FindRowPage(Relation index, const MetaPage& meta, BlockNumber full) {
     const RowLayout layout(meta.padded);
-    BlockNumber block;
-    if (full != InvalidBlockNumber) {
-        block = RecordAndGetPageWithFreeSpace(index, full, 0, FreeSpaceForRow(layout));
-    } else {
+    BlockNumber block = InvalidBlockNumber;
+    if (full == InvalidBlockNumber) {
         block = RelationGetTargetBlock(index);
         if (block == InvalidBlockNumber) block = meta.row_insert;
-        if (block == InvalidBlockNumber) block = GetPageWithFreeSpace(index, FreeSpaceForRow(layout));
+    }
+    if (block == InvalidBlockNumber) {
+        block = full != InvalidBlockNumber ? RecordAndGetPageWithFreeSpace(index, full, 0, FreeSpaceForRow(layout))
+                                           : GetPageWithFreeSpace(index, FreeSpaceForRow(layout));
+        if (block != InvalidBlockNumber && PromisesFreePage(GetRecordedFreeSpace(index, block)))
+            return AddRowPage(index, meta);
     }
     if (block == InvalidBlockNumber || block == 0 || block > layout.MaxBlock() ||
         block >= RelationGetNumberOfBlocks(index))
         block = AddRowPage(index, meta);
     return block;
-}
-
-// ---- The record ----
-
-// Pages that one insert changes, locked in ascending order of blocks.
-struct PageSet {
-    static constexpr int kMost = 4;
-    BlockNumber blocks[kMost];
-    Buffer buffers[kMost];
-    Page pages[kMost];
-    int count = 0;
-
-    // Once each: a hint may name a page that is in the set already, and no page can be locked twice.
-    void Add(BlockNumber block) {
-        if (Contains(block)) return;
-        int i = count++;
-        for (; i > 0 && blocks[i - 1] > block; i--) blocks[i] = blocks[i - 1];
-        blocks[i] = block;
-    }
-    void Lock(Relation index) {
-        for (int i = 0; i < count; i++) {
-            buffers[i] = ReadBuffer(index, blocks[i]);
-            LockBuffer(buffers[i], BUFFER_LOCK_EXCLUSIVE);
-        }
-    }
-    void Register(GenericXLogState* state) {
-        for (int i = 0; i < count; i++) pages[i] = GenericXLogRegisterBuffer(state, buffers[i], 0);
-    }
-    [[nodiscard]] bool Contains(BlockNumber block) const {
-        for (int i = 0; i < count; i++)
-            if (blocks[i] == block) return true;
-        return false;
-    }
-    [[nodiscard]] Page Of(BlockNumber block) const {
-        for (int i = 0; i < count; i++)
-            if (blocks[i] == block) return pages[i];
-        return nullptr;
-    }
-    void Unlock() {
-        for (int i = count - 1; i >= 0; i--) UnlockReleaseBuffer(buffers[i]);
-    }
-};
-
-struct ListTargetPage {
-    ListId id;
-    uint64 generation;
-    BlockNumber block;
-    uint8* entry;
-};
-
-// Appends an entry; 32 of them become a block in the place where they lie.
-static void AppendEntry(const ListPage& page, const uint8* entry, uint32 padded, uint8* pack_scratch) {
-    ListPageHeader* header = page.header;
-    memcpy(page.entry(header->entries, padded), entry, EntryBytes(padded));
-    header->entries++;
-    header->live++;
-    if (header->entries == kBlockSize) {
-        memcpy(pack_scratch, page.entry(0, padded), kBlockSize * EntryBytes(padded));
-        uint8* rows = page.area() + header->rows * kRowBytes;
-        PackBlock(pack_scratch, kBlockSize, padded, rows,
-                  reinterpret_cast<BlockTrailer*>(rows + CodeRows(padded) * kRowBytes));
-        header->rows = static_cast<uint16>(header->rows + CodeRows(padded) + kTrailerRows);
-        header->entries = 0;
-    }
-    page.SetLower(padded);
-}
-
-enum class TryResult : uint8 { kDone, kRowPageFull, kListPageFull };
-
-// Puts the row on these pages if they are still what they were chosen for.
-static TryResult TryInsert(Relation index, const MetaPage& meta, Inserter* inserter, HeapTid heap_tid,
-                           BlockNumber row_block, BlockNumber tail_block, ListTargetPage* lists, int list_count) {
-    const RowLayout layout(meta.padded);
-    PageSet set;
-    set.Add(row_block);
-    if (tail_block != InvalidBlockNumber) set.Add(tail_block);
-    for (int i = 0; i < list_count; i++) set.Add(lists[i].block);
-    ANNEX_STOP_POINT("insert-pages-chosen");
-    set.Lock(index);
-    GenericXLogState* state = GenericXLogStart(index);
-    set.Register(state);
-
-    TryResult result = TryResult::kDone;
-    Page row_bytes = set.Of(row_block);
-    uint32 slot = 0;
-    if (!PageIsOurs(row_bytes) || KindOf(row_bytes) != PageKind::kRows) {
-        result = TryResult::kRowPageFull;
-    } else {
-        const RowPage rows = RowPage::Open(index, row_block, row_bytes, layout);
-        slot = rows.FreeSlot(layout);
-        if (rows.header->owner != RowOwner::kHeap || slot >= layout.rows_per_page ||
-            (layout.TwoPages(meta.padded) && NextOf(row_bytes) != tail_block))
-            result = TryResult::kRowPageFull;
-    }
-    if (tail_block != InvalidBlockNumber && result == TryResult::kDone) {
-        CheckPage(index, tail_block, set.Of(tail_block), PageKind::kRowTail);
-        if (OpaqueOf(set.Of(tail_block))->head != row_block)
-            ReportCorrupted(index, tail_block, "the second part of a row belongs to another row");
-    }
-    for (int i = 0; i < list_count && result == TryResult::kDone; i++) {
-        const ListPage page = ListPage::Open(index, lists[i].block, set.Of(lists[i].block), meta.padded);
-        if (!page.BelongsTo(lists[i].id, lists[i].generation) || !page.HasRoom(meta.padded))
-            result = TryResult::kListPageFull;
-    }
-    if (result != TryResult::kDone) {
-        GenericXLogAbort(state);
-        set.Unlock();
-        return result;
-    }
-
-    const RowPage rows = RowPage::At(row_bytes);
-    const auto row_slot = static_cast<uint16>(slot);
-    const Place place = layout.At(row_block, row_slot);
-    if (row_slot == rows.header->used) rows.header->used++;
-    rows.header->live++;
-    *rows.row(layout, row_slot) = RowHeader{heap_tid, 0, inserter->placer->factors()};
-    memcpy(rows.codes(layout, row_slot), inserter->placer->codes(), layout.head_codes);
-    rows.SetLower(layout);
-    if (tail_block != InvalidBlockNumber)
-        memcpy(RowTailCodes(set.Of(tail_block)), inserter->placer->codes() + layout.head_codes,
-               meta.padded - layout.head_codes);
-    for (int i = 0; i < list_count; i++) {
-        memcpy(lists[i].entry + CodeBytes(meta.padded) + offsetof(SketchTrailer, place), &place, sizeof place);
-        Page bytes = set.Of(lists[i].block);
-        AppendEntry(ListPage::At(bytes), lists[i].entry, meta.padded, inserter->pack_scratch);
-    }
-    ANNEX_STOP_POINT("insert-before-record");
-    GenericXLogFinish(state);
-    set.Unlock();
-    ANNEX_STOP_POINT("insert-after-record");
-    return TryResult::kDone;
 }
 
 // The second page of a row page's rows, which never changes once it is linked; InvalidBlockNumber where rows take one
@@ -279,35 +94,261 @@ static BlockNumber TailOf(Relation index, const MetaPage& meta, BlockNumber row_
     return tail;
 }
 
-static void InsertRow(Relation index, const MetaPage& meta, Inserter* inserter, HeapTid heap_tid) {
-    RowPlacer* placer = inserter->placer;
-    ListTargetPage lists[2];
-    const int list_count = placer->secondary().valid() ? 2 : 1;
-    lists[0] = {TargetList(placer->primary()), 0, InvalidBlockNumber, placer->primary_entry()};
-    if (list_count == 2) lists[1] = {TargetList(placer->secondary()), 0, InvalidBlockNumber, placer->secondary_entry()};
+// ---- The pages of a record ----
 
-    if (list_count == 2 && lists[0].id == lists[1].id)
-        ReportCorrupted(index, meta.root.first, "two centroids stand for one list");
+// Pages that one record changes, in ascending order of blocks.
+class PageSet {
+  public:
+    static constexpr int kMost = MAX_GENERIC_XLOG_PAGES;
 
-    BlockNumber full = InvalidBlockNumber;
-    BlockNumber row_block = FindRowPage(index, meta, full);
-    for (;;) {
+    // Once each: a hint may name a page that is in the set already, and no page can be locked twice.
+    void Add(BlockNumber block) {
+        if (Contains(block)) return;
+        int i = count_++;
+        for (; i > 0 && blocks_[i - 1] > block; i--) blocks_[i] = blocks_[i - 1];
+        blocks_[i] = block;
+    }
+    [[nodiscard]] bool Contains(BlockNumber block) const {
+        for (int i = 0; i < count_; i++)
+            if (blocks_[i] == block) return true;
+        return false;
+    }
+    [[nodiscard]] bool Full() const { return count_ == kMost; }
+
+    void Pin(Inserter* inserter) {
+        meta_ = PinPage(inserter->cached, inserter->index, 0);
+        for (int i = 0; i < count_; i++) buffers_[i] = PinPage(inserter->cached, inserter->index, blocks_[i]);
+    }
+    // Locks the meta page and all others; without waiting for the others. False: one of them is locked by someone else,
+    // and everything is unlocked, still pinned.
+    bool Lock(int* busy) {
+        LockBuffer(meta_, BUFFER_LOCK_SHARE);
+        for (int i = 0; i < count_; i++) {
+            if (ConditionalLockBuffer(buffers_[i])) continue;
+            *busy = i;
+            while (--i >= 0) LockBuffer(buffers_[i], BUFFER_LOCK_UNLOCK);
+            LockBuffer(meta_, BUFFER_LOCK_UNLOCK);
+            return false;
+        }
+        return true;
+    }
+    // Waits until a page is no longer locked.
+    void WaitFor(int busy) {
+        LockBuffer(buffers_[busy], BUFFER_LOCK_EXCLUSIVE);
+        LockBuffer(buffers_[busy], BUFFER_LOCK_UNLOCK);
+    }
+    void Register(GenericXLogState* state) {
+        for (int i = 0; i < count_; i++) pages_[i] = GenericXLogRegisterBuffer(state, buffers_[i], 0);
+    }
+    [[nodiscard]] Page MetaPageBytes() const { return BufferGetPage(meta_); }
+    [[nodiscard]] Page Of(BlockNumber block) const {
+        for (int i = 0; i < count_; i++)
+            if (blocks_[i] == block) return pages_[i];
+        return nullptr;
+    }
+    void Unlock() {
+        for (int i = count_ - 1; i >= 0; i--) LockBuffer(buffers_[i], BUFFER_LOCK_UNLOCK);
+        LockBuffer(meta_, BUFFER_LOCK_UNLOCK);
+    }
+    void Unpin() {
+        for (int i = count_ - 1; i >= 0; i--) ReleaseBuffer(buffers_[i]);
+        ReleaseBuffer(meta_);
+    }
+
+  private:
+    Buffer meta_ = InvalidBuffer;
+    BlockNumber blocks_[kMost];
+    Buffer buffers_[kMost];
+    Page pages_[kMost];
+    int count_ = 0;
+};
+
+// ---- The record ----
+
+// What came of a record.
+enum class Outcome : uint8 {
+    kWritten,
+    kRowPageFull,   // or no row page at all
+    kListPageFull,  // or no page of the list any more
+    kMoved,         // the index has gone on: its lists are no longer those that were planned for
+};
+
+// A record: the row itself, or a mark on it, and entries in the first `targets` lists that are to get one.
+struct Record {
+    BlockNumber row_block;   // InvalidBlockNumber: nothing is to be done to the row
+    BlockNumber tail_block;  // InvalidBlockNumber: none
+    int targets;
+    PageSet set;
+};
+
+// Appends an entry; 32 of them become a block in the place where they lie.
+static void AppendEntry(const ListPage& page, const uint8* entry, uint32 padded, uint8* pack_scratch) {
+    ListPageHeader* header = page.header;
+    memcpy(page.entry(header->entries, padded), entry, EntryBytes(padded));
+    header->entries++;
+    header->live++;
+    if (header->entries == kBlockSize) {
+        memcpy(pack_scratch, page.entry(0, padded), kBlockSize * EntryBytes(padded));
+        uint8* rows = page.area() + header->rows * kRowBytes;
+        PackBlock(pack_scratch, kBlockSize, padded, rows,
+                  reinterpret_cast<BlockTrailer*>(rows + CodeRows(padded) * kRowBytes));
+        header->rows = static_cast<uint16>(header->rows + CodeRows(padded) + kTrailerRows);
+        header->entries = 0;
+    }
+    page.SetLower(padded);
+}
+
+static bool StillPlanned(const Inserter& inserter, Page page) {
+    CheckPage(inserter.index, 0, page, PageKind::kMeta);
+    const MetaPage* meta = MetaOf(page);
+    return meta->generation == inserter.meta.generation && meta->pending == inserter.meta.pending;
+}
+
+// A free slot for the row on its page, if it is still one of rows.
+static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
+    const RowLayout layout(inserter->meta.padded);
+    Page bytes = record.set.Of(record.row_block);
+    if (!PageIsOurs(bytes) || KindOf(bytes) != PageKind::kRows) return false;
+    const RowPage rows = RowPage::Open(inserter->index, record.row_block, bytes, layout);
+    const uint32 free = rows.FreeSlot(layout);
+    if (rows.header->owner != RowOwner::kHeap || free >= layout.rows_per_page) return false;
+    *slot = static_cast<uint16>(free);
+    if (!layout.TwoPages(inserter->meta.padded)) return true;
+    if (NextOf(bytes) != record.tail_block) return false;
+    Page tail = record.set.Of(record.tail_block);
+    CheckPage(inserter->index, record.tail_block, tail, PageKind::kRowTail);
+    if (OpaqueOf(tail)->head != record.row_block)
+        ReportCorrupted(inserter->index, record.tail_block, "the second part of a row belongs to another row");
+    return true;
+}
+
+static bool HasRoomFor(Inserter* inserter, const Record& record, const Target& target) {
+    Page bytes = record.set.Of(target.block);
+    if (PageIsOurs(bytes) && KindOf(bytes) != PageKind::kList) return false;
+    const ListPage page = ListPage::Open(inserter->index, target.block, bytes, inserter->meta.padded);
+    return page.BelongsTo(target.id, target.generation) && page.HasRoom(inserter->meta.padded);
+}
+
+static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16 slot) {
+    const RowLayout layout(inserter->meta.padded);
+    const RowPage rows = RowPage::At(record.set.Of(record.row_block));
+    row->place = layout.At(record.row_block, slot);
+    if (slot == rows.header->used) rows.header->used++;
+    rows.header->live++;
+    *rows.row(layout, slot) = RowHeader{row->heap_tid, row->mark, inserter->placer->factors()};
+    memcpy(rows.codes(layout, slot), inserter->placer->codes(), layout.head_codes);
+    rows.SetLower(layout);
+    if (record.tail_block != InvalidBlockNumber)
+        memcpy(RowTailCodes(record.set.Of(record.tail_block)), inserter->placer->codes() + layout.head_codes,
+               inserter->meta.padded - layout.head_codes);
+}
+
+static void PutMark(Inserter* inserter, const NewRow& row, const Record& record) {
+    const RowLayout layout(inserter->meta.padded);
+    const RowPage rows = RowPage::Open(inserter->index, record.row_block, record.set.Of(record.row_block), layout);
+    RowHeader* header = rows.row(layout, layout.Slot(row.place));
+    if (layout.Slot(row.place) >= rows.header->used || header->heap_tid != row.heap_tid)
+        ReportCorrupted(inserter->index, record.row_block, "a row has gone while it was inserted");
+    header->pending = row.mark;
+}
+
+// Fills the record in; everything that it changes is locked.
+static Outcome Fill(Inserter* inserter, NewRow* row, const Record& record) {
+    if (!StillPlanned(*inserter, record.set.MetaPageBytes())) return Outcome::kMoved;
+    uint16 slot = 0;
+    if (!row->written && !FindSlot(inserter, record, &slot)) return Outcome::kRowPageFull;
+    for (int i = 0; i < record.targets; i++)
+        if (!HasRoomFor(inserter, record, row->targets[i])) return Outcome::kListPageFull;
+
+    const uint32 padded = inserter->meta.padded;
+    if (!row->written)
+        PutRow(inserter, row, record, slot);
+    else if (record.row_block != InvalidBlockNumber)
+        PutMark(inserter, *row, record);
+    for (int i = 0; i < record.targets; i++) {
+        const Target& target = row->targets[i];
+        memcpy(target.entry + CodeBytes(padded) + offsetof(SketchTrailer, place), &row->place, sizeof row->place);
+        AppendEntry(ListPage::At(record.set.Of(target.block)), target.entry, padded, inserter->pack_scratch);
+    }
+    return Outcome::kWritten;
+}
+
+static Outcome Write(Inserter* inserter, NewRow* row, Record* record) {
+    ANNEX_STOP_POINT("insert-pages-chosen");
+    PageSet& set = record->set;
+    set.Pin(inserter);
+    for (int busy; !set.Lock(&busy);) {
+        set.WaitFor(busy);
         CHECK_FOR_INTERRUPTS();
-        for (int i = 0; i < list_count; i++)
-            lists[i].block = FindListPage(index, meta, lists[i].id, &lists[i].generation);
-        const BlockNumber tail_block = TailOf(index, meta, row_block);
-        switch (TryInsert(index, meta, inserter, heap_tid, row_block, tail_block, lists, list_count)) {
-            case TryResult::kDone:
-                RelationSetTargetBlock(index, row_block);
-                return;
-            case TryResult::kRowPageFull:
-                full = row_block;
-                row_block = FindRowPage(index, meta, full);
+    }
+    GenericXLogState* state = GenericXLogStart(inserter->index);
+    set.Register(state);
+    const Outcome outcome = Fill(inserter, row, *record);
+    if (outcome == Outcome::kWritten) {
+        ANNEX_STOP_POINT("insert-before-record");
+        GenericXLogFinish(state);
+    } else {
+        GenericXLogAbort(state);
+    }
+    set.Unlock();
+    set.Unpin();
+    if (outcome == Outcome::kWritten) ANNEX_STOP_POINT("insert-after-record");
+    return outcome;
+}
+
+// ---- The row ----
+
+// The first targets are done.
+static void NoteDone(Inserter* inserter, NewRow* row, int targets) {
+    const Size bytes = (static_cast<Size>(row->done_count) + targets) * sizeof(ListKey);
+    row->done = static_cast<ListKey*>(row->done == nullptr ? MemoryContextAlloc(inserter->row_context, bytes)
+                                                           : repalloc(row->done, bytes));
+    for (int i = 0; i < targets; i++) row->done[row->done_count++] = {row->targets[i].id, row->targets[i].generation};
+    for (int i = targets; i < row->target_count; i++) row->targets[i - targets] = row->targets[i];
+    row->target_count -= targets;
+    row->written = true;
+    row->written_mark = row->mark;
+}
+
+// Writes the row as it is planned: with as many entries as one record can take, then the other ones. False: the index
+// has gone on meanwhile.
+static bool WriteRow(Inserter* inserter, NewRow* row) {
+    Relation index = inserter->index;
+    const MetaPage& meta = inserter->meta;
+    const RowLayout layout(meta.padded);
+    BlockNumber row_block = InvalidBlockNumber;
+    while (!row->written || row->target_count > 0) {
+        CHECK_FOR_INTERRUPTS();
+        Record record{InvalidBlockNumber, InvalidBlockNumber, 0, {}};
+        if (!row->written) {
+            if (row_block == InvalidBlockNumber) row_block = FindRowPage(index, meta, InvalidBlockNumber);
+            record.row_block = row_block;
+            record.tail_block = TailOf(index, meta, row_block);
+        } else if (row->mark != row->written_mark) {
+            record.row_block = layout.Block(row->place);
+        }
+        if (record.row_block != InvalidBlockNumber) record.set.Add(record.row_block);
+        if (record.tail_block != InvalidBlockNumber) record.set.Add(record.tail_block);
+        for (; record.targets < row->target_count && !record.set.Full(); record.targets++) {
+            Target* target = &row->targets[record.targets];
+            if (!FindListPage(inserter, target)) return false;
+            record.set.Add(target->block);
+        }
+        switch (Write(inserter, row, &record)) {
+            case Outcome::kWritten:
+                if (!row->written) RelationSetTargetBlock(index, row_block);
+                NoteDone(inserter, row, record.targets);
                 break;
-            case TryResult::kListPageFull:
+            case Outcome::kRowPageFull:
+                row_block = FindRowPage(index, meta, row_block);
                 break;
+            case Outcome::kListPageFull:
+                break;
+            case Outcome::kMoved:
+                return false;
         }
     }
+    return true;
 }
 
 // ---- Rows without codes ----
@@ -344,34 +385,41 @@ static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid) {
     }
 }
 
+// ---- The callback ----
+
+static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid) {
+    NewRow row{};
+    row.heap_tid = heap_tid;
+    for (;;) {
+        CHECK_FOR_INTERRUPTS();
+        switch (BeginRow(inserter, x)) {
+            case RowClass::kNormal:
+                if (PlanTargets(inserter, &row) && WriteRow(inserter, &row)) return;
+                break;
+            case RowClass::kUnbounded:
+                InsertSide(inserter->index, SideChain::kFirst, heap_tid);
+                return;
+            case RowClass::kNaN:
+                InsertSide(inserter->index, SideChain::kNaN, heap_tid);
+                return;
+        }
+        Refresh(inserter);
+    }
+}
+
 }  // namespace annex::pg::ivf
 
 extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPointer heap_tid, Relation, IndexUniqueCheck,
                           bool, IndexInfo* index_info) noexcept {
     using namespace annex::pg::ivf;
-    using annex::RowClass;
     const annex::HeapTid tid = FromItemPointer(*heap_tid);
     if (isnull[0]) {
         InsertSide(index, SideChain::kNull, tid);
         return false;
     }
-
-    MetaPage meta;
-    ReadMeta(index, &meta);
-    Inserter* inserter = GetInserter(index, &meta, index_info);
+    Inserter* inserter = GetInserter(index, index_info);
     MemoryContext old_context = MemoryContextSwitchTo(inserter->row_context);
-    const float* x = annex::pg::IndexedFloats(values[0], static_cast<int>(meta.dimensions));
-    switch (PlaceRow(index, meta, inserter, x, tid)) {
-        case RowClass::kNormal:
-            InsertRow(index, meta, inserter, tid);
-            break;
-        case RowClass::kUnbounded:
-            InsertSide(index, SideChain::kFirst, tid);
-            break;
-        case RowClass::kNaN:
-            InsertSide(index, SideChain::kNaN, tid);
-            break;
-    }
+    InsertRow(inserter, annex::pg::IndexedFloats(values[0], static_cast<int>(inserter->meta.dimensions)), tid);
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(inserter->row_context);
     return false;

@@ -1,0 +1,166 @@
+// The lists of a new row.
+#include "pg/ivf/insert_plan.h"
+
+#include "pg/guard.h"
+#include "pg/ivf/feed.h"
+
+namespace annex::pg::ivf {
+
+// ---- The inserter ----
+
+extern "C" {
+static void DeletePlacer(void* arg) noexcept {
+    delete static_cast<RowPlacer*>(arg);
+}
+}
+
+static MemoryContext NewContext(const Inserter& inserter, const char* name) {
+    return AllocSetContextCreateInternal(inserter.context, name, ALLOCSET_SMALL_SIZES);
+}
+
+static void Acquire(Inserter* inserter) {
+    MemoryContextReset(inserter->cached_context);
+    inserter->cached = AcquireIndex(inserter->index, &inserter->meta, inserter->cached_context);
+}
+
+Inserter* GetInserter(Relation index, IndexInfo* index_info) {
+    if (index_info->ii_AmCache != nullptr) return static_cast<Inserter*>(index_info->ii_AmCache);
+    MemoryContext old_context = MemoryContextSwitchTo(index_info->ii_Context);
+    auto* inserter = static_cast<Inserter*>(palloc0(sizeof(Inserter)));
+    inserter->index = index;
+    inserter->context = index_info->ii_Context;
+    inserter->row_context = NewContext(*inserter, "ivf insert row");
+    inserter->cached_context = NewContext(*inserter, "ivf insert lists");
+    inserter->pending_context = NewContext(*inserter, "ivf insert pending lists");
+    ReadMeta(index, &inserter->meta);
+    Acquire(inserter);
+    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(inserter->meta.padded)));
+    inserter->row_scratch = static_cast<int8*>(palloc(inserter->meta.padded));
+    auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+    Guard([&] { inserter->placer = new RowPlacer(); });
+    callback->func = DeletePlacer;
+    callback->arg = inserter->placer;
+    MemoryContextRegisterResetCallback(inserter->context, callback);
+    MemoryContextSwitchTo(old_context);
+    index_info->ii_AmCache = inserter;
+    return inserter;
+}
+
+static void ReleasePending(Inserter* inserter) {
+    inserter->pending_cached = nullptr;
+    MemoryContextReset(inserter->pending_context);
+}
+
+void Refresh(Inserter* inserter) {
+    ReadMeta(inserter->index, &inserter->meta);
+    if (GenerationOf(*inserter->cached) != inserter->meta.generation) Acquire(inserter);
+    if (inserter->pending_cached != nullptr && inserter->pending_meta.generation != inserter->meta.pending)
+        ReleasePending(inserter);
+}
+
+// The pending generation's meta page and cache entry. False: it is no longer pending.
+static bool AcquirePending(Inserter* inserter) {
+    if (inserter->pending_cached != nullptr) return true;
+    ReleasePending(inserter);
+    inserter->pending_meta = PendingMeta(inserter->meta);
+    inserter->pending_cached = AcquirePendingIndex(inserter->index, inserter->pending_meta, inserter->pending_context);
+    return inserter->pending_cached != nullptr;
+}
+
+// ---- Ranking ----
+
+// Ranks the centroids from their pages. False: they have moved.
+static bool ConsiderPages(Inserter* inserter, const MetaPage& meta, CachedIndex* cached) {
+    Relation index = inserter->index;
+    RowPlacer* placer = inserter->placer;
+    IndexFile file{index, 0, cached};
+    if (!FeedRoot(&file, meta, &placer->search())) return false;
+    std::span<const Survivor> centroids;
+    Guard([&] { centroids = placer->NextCentroids(); });
+    RowReader reader(&file, meta, inserter->row_scratch);
+    for (const Survivor& centroid : centroids) {
+        RowFactors factors;
+        const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
+        if (codes == nullptr) {
+            reader.Finish();
+            CheckMoved(index, meta, meta.root.first, "a centroid has no row");
+            return false;
+        }
+        Guard([&] { placer->Consider(centroid, codes, factors.scale); });
+    }
+    reader.Finish();
+    return true;
+}
+
+RowClass BeginRow(Inserter* inserter, const float* x) {
+    RowClass row_class = RowClass::kNormal;
+    Guard([&] { row_class = inserter->placer->Begin(SpaceOf(*inserter->cached), x); });
+    return row_class;
+}
+
+// Places the row in the lists of one generation.
+static bool PlaceAmong(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, HeapTid heap_tid) {
+    RowPlacer* placer = inserter->placer;
+    if (const CentroidTable* centroids = CentroidsOf(*cached)) {
+        Guard([&] { placer->ConsiderTable(*centroids); });
+    } else if (!ConsiderPages(inserter, meta, cached)) {
+        return false;
+    }
+    Guard([&] { placer->Place(heap_tid, meta.spill != 0); });
+    return true;
+}
+
+// ---- Targets ----
+
+static bool IsDone(const NewRow& row, ListId id, uint64 generation) {
+    for (int i = 0; i < row.done_count; i++)
+        if (row.done[i].id == id && row.done[i].generation == generation) return true;
+    return false;
+}
+
+// Makes targets of the placements from the first-th on. `dying`: set if one of their lists, `dying_done` if one that
+// has the row already will not live in the pending generation. False: a list has moved.
+static bool AddTargets(Inserter* inserter, const MetaPage& meta, size_t first, NewRow* row, bool* dying,
+                       bool* dying_done) {
+    std::span<const Placement> placements = inserter->placer->placements();
+    for (size_t i = first; i < placements.size(); i++) {
+        const ListId id = TargetList(placements[i].list);
+        ListDescriptor list;
+        if (!ReadDescriptor(inserter->index, meta, id, &list)) {
+            CheckMoved(inserter->index, meta, id.block, "a centroid names a list that is not live");
+            return false;
+        }
+        const bool done = IsDone(*row, id, list.generation);
+        const bool dies = inserter->meta.pending != 0 && list.died == inserter->meta.pending;
+        *dying = *dying || dies;
+        *dying_done = *dying_done || (dies && done);
+        if (!done)
+            row->targets[row->target_count++] = {id,    list.generation,     list.insert,
+                                                 &meta, placements[i].entry, InvalidBlockNumber};
+    }
+    return true;
+}
+
+bool PlanTargets(Inserter* inserter, NewRow* row) {
+    row->target_count = 0;
+    row->mark = row->written_mark;
+    bool dying = false;
+    bool dying_done = false;
+    if (!PlaceAmong(inserter, inserter->meta, inserter->cached, row->heap_tid)) return false;
+    if (!AddTargets(inserter, inserter->meta, 0, row, &dying, &dying_done)) return false;
+    if (!dying) return true;
+
+    // Maintenance takes the rows of dying lists to the pending ones, but for those marked as having gone there already.
+    // A row that it can have found unmarked must be left to it: it would be in the same lists twice.
+    const uint16 mark = PendingMark(inserter->meta.pending);
+    if (dying_done && row->written_mark != mark) return true;
+    row->mark = mark;
+    if (!AcquirePending(inserter)) return false;
+    const size_t first = inserter->placer->placements().size();
+    inserter->placer->BeginLists();
+    if (!PlaceAmong(inserter, inserter->pending_meta, inserter->pending_cached, row->heap_tid)) return false;
+    bool ignored = false;
+    return AddTargets(inserter, inserter->pending_meta, first, row, &ignored, &ignored);
+}
+
+}  // namespace annex::pg::ivf
