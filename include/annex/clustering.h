@@ -69,13 +69,14 @@ struct KMeansOptions {
     int threads;
 };
 
-// Lloyd's k-means from random rows: assignment by GEMM (||x||^2 + ||c||^2 - 2 x c^T), empty clusters refilled by
-// splitting a large one (probability in proportion to its size, both halves moved apart by a factor of 1 +- 1/1024).
+// Lloyd's k-means from random rows: assignment by products of 8-bit codes (||x||^2 + ||c||^2 - 2 x c^T), empty clusters
+// refilled by splitting a large one (probability in proportion to its size, both halves moved apart by a factor of
+// 1 +- 1/1024).
 // Fewer rows than lists: the rows themselves, then copies moved apart by noise; no rows: zero centroids.
 class KMeans {
   public:
-    // The sample must outlive this object and stay as it is. Takes (2 * padded + 2) * 4 bytes a list and 8 bytes a
-    // sampled row, and some 3 MB a thread.
+    // The sample must outlive this object and stay as it is. Takes 5 * padded + 20 bytes a list and 8 bytes a sampled
+    // row, and some 1 MB a thread.
     KMeans(const Sample& sample, const KMeansOptions& options);
     ~KMeans();
     // Does a bounded piece of work. False when there is nothing left to do.
@@ -98,8 +99,9 @@ struct Assignment {
     uint32_t secondary;  // kNoList without a second copy, or with a single list
 };
 
-// Nearest lists by GEMM. The second copy goes where SOAR's loss ||r'||^2 + <r', r/||r||>^2 is least among the next
-// seven nearest, r and r' being the residuals to the first and the second list (arXiv 2404.00774).
+// Nearest lists: candidates by products of 8-bit codes, of which the nearest by float distances. The second copy goes
+// where SOAR's loss ||r'||^2 + <r', r/||r||>^2 is least among the next seven nearest, r and r' being the residuals to
+// the first and the second list (arXiv 2404.00774).
 class Assigner {
   public:
     // centroids[lists * padded] must outlive the assigner.

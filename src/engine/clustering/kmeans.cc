@@ -10,9 +10,8 @@
 
 #include "annex/clustering.h"
 #include "annex/random.h"
+#include "engine/clustering/code_finder.h"
 #include "engine/clustering/inner_loops.h"
-#include "engine/clustering/nearest.h"
-#include "engine/clustering/product.h"
 #include "engine/clustering/threads.h"
 
 namespace annex {
@@ -123,8 +122,8 @@ class KMeans::Impl {
         phase_ = Phase::kUpdate;
     }
 
-    void AssignTile(size_t start, size_t n, NearestFinder& finder) noexcept {
-        for (size_t i = 0; i < n; i++) sample_.Decode(start + i, finder.row(i));
+    void AssignTile(size_t start, size_t n, CodeFinder& finder) noexcept {
+        for (size_t i = 0; i < n; i++) finder.rows().Set(i, sample_.codes(start + i), sample_.scale(start + i));
         finder.Find(points_, n, 1);
         bool changed = false;
         for (size_t i = 0; i < n; i++) {
@@ -217,8 +216,8 @@ class KMeans::Impl {
     size_t tile_rows_ = 0;
     std::atomic<bool> changed_{false};
     std::vector<float> centroids_;
-    PackedPoints points_;
-    std::vector<NearestFinder> finders_;
+    CodePoints points_;
+    std::vector<CodeFinder> finders_;
     std::vector<uint32_t> assigned_;  // each row's cluster
     std::vector<uint32_t> order_;     // rows sorted by cluster
     std::vector<uint32_t> sizes_;     // of the clusters

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "engine/clustering/inner_loops.h"
+#include "engine/clustering/product.h"
 
 namespace annex {
 
@@ -20,19 +21,6 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr size_t kStepMultiplications = size_t{500} << 20;
 
 static_assert(kTilePoints % PackedPoints::kPanel == 0 && kMaxNearest <= 32);
-
-// values[n], n a multiple of 32: the points from `first` on.
-void Select(const internal::InnerLoops& loops, const float* values, size_t n, size_t first, size_t k,
-            Nearest* nearest) noexcept {
-    // The threshold itself may be among the k smallest.
-    const float enough = std::nextafter(loops.threshold(values, n, k), kInfinity);
-    std::array<uint32_t, kTilePoints> indices;
-    const size_t count = loops.below(values, n, std::min(nearest->Limit(k), enough), indices.data());
-    for (size_t j = 0; j < count; j++) {
-        const float value = values[indices[j]];
-        if (value < nearest->Limit(k)) nearest->Insert(value, static_cast<uint32_t>(first) + indices[j], k);
-    }
-}
 
 }  // namespace
 
@@ -50,17 +38,16 @@ void Nearest::Insert(float candidate, uint32_t number, size_t k) noexcept {
     point[i] = number;
 }
 
-NearestFinder::NearestFinder(size_t rows, size_t padded)
-    : row_stride_(RowStride(padded)), rows_(rows * row_stride_), values_(rows * kTilePoints), nearest_(rows) {}
-
-void NearestFinder::Find(const PackedPoints& points, size_t n, size_t k) noexcept {
-    for (size_t i = 0; i < n; i++) nearest_[i].count = 0;
+void SelectNearest(const float* values, size_t n, uint32_t first, size_t k, Nearest* nearest) noexcept {
     const internal::InnerLoops& loops = internal::ActiveInnerLoops();
-    const size_t all = (points.size() + PackedPoints::kPanel - 1) / PackedPoints::kPanel * PackedPoints::kPanel;
-    for (size_t first = 0; first < all; first += kTilePoints) {
-        const size_t count = std::min(kTilePoints, all - first);
-        points.HalfDistances(rows_.get(), row_stride_, n, first, count, values_.get(), kTilePoints);
-        for (size_t i = 0; i < n; i++) Select(loops, values_.get() + i * kTilePoints, count, first, k, &nearest_[i]);
+    float limit = nearest->Limit(k);
+    // The threshold itself may be among the k smallest.
+    if (nearest->count < k) limit = std::nextafter(loops.threshold(values, n, k), kInfinity);
+    std::array<uint32_t, kTilePoints> indices;
+    const size_t count = loops.below(values, n, limit, indices.data());
+    for (size_t j = 0; j < count; j++) {
+        const float value = values[indices[j]];
+        if (value < nearest->Limit(k)) nearest->Insert(value, first + indices[j], k);
     }
 }
 

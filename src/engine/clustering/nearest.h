@@ -1,12 +1,9 @@
-// The nearest of many points, for many rows at once: the loop that training and assignment share.
+// The nearest points of a row, taken from tiles of distances.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
-
-#include "engine/clustering/product.h"
 
 namespace annex {
 
@@ -24,26 +21,8 @@ struct Nearest {
     void Insert(float candidate, uint32_t number, size_t k) noexcept;
 };
 
-// Scratch memory to find the nearest points of a tile of rows. One for each thread.
-class NearestFinder {
-  public:
-    NearestFinder(size_t rows, size_t padded);
-
-    // Row i of the tile, to be filled in before Find.
-    [[nodiscard]] float* row(size_t i) noexcept { return rows_.get() + i * row_stride_; }
-
-    // The k <= kMaxNearest nearest points of the tile's first n rows; fewer where there are fewer, or where distances
-    // overflow.
-    void Find(const PackedPoints& points, size_t n, size_t k) noexcept;
-
-    [[nodiscard]] const Nearest& nearest(size_t i) const noexcept { return nearest_[i]; }
-
-  private:
-    size_t row_stride_;
-    AlignedFloats rows_;
-    AlignedFloats values_;
-    std::vector<Nearest> nearest_;
-};
+// Offers values[n], n a multiple of 32 and at most 512, to the k nearest: those of the points from `first` on.
+void SelectNearest(const float* values, size_t n, uint32_t first, size_t k, Nearest* nearest) noexcept;
 
 // Rows in a tile for `points` points: at most 1 MB, and some milliseconds of work. Depends on nothing but its
 // arguments: results must not depend on the number of threads.

@@ -1,0 +1,75 @@
+// The product of codes: the same on every level, and the distances that its definition names.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "annex/clustering.h"
+#include "annex/kernels.h"
+#include "clustering_data.h"
+#include "engine/clustering/code_product.h"
+
+namespace annex {
+namespace {
+
+std::vector<float> HalfDistances(const Vectors& rows, const Vectors& points) {
+    CodeRows coded(rows.size(), rows.padded());
+    for (size_t i = 0; i < rows.size(); i++) coded.Encode(i, rows[i]);
+    CodePoints packed(points.size(), points.padded());
+    packed.Pack(points.data(), 1);
+    std::vector<float> values(rows.size() * packed.width());
+    packed.HalfDistances(coded, 0, rows.size(), 0, packed.width(), values.data(), packed.width());
+    return values;
+}
+
+TEST(CodeProduct, GivesHalfDistancesOfTheDecodedOnEveryLevel) {
+    for (const size_t padded : {64, 192, 1024, 16000})
+        for (const size_t count : {1, 3, 4, 11, 12, 29}) {
+            const Vectors rows = RandomVectors(count, padded, 1);
+            Vectors points = RandomVectors(count + 40, padded, 2);
+            points[1][0] = 50;  // scales differ
+            const size_t width = (points.size() + 31) / 32 * 32;
+            const Sample row_codes = SampleOf(rows);
+            const Sample point_codes = SampleOf(points);
+            const ForcedLevel scalar("scalar");
+            const std::vector<float> expected = HalfDistances(rows, points);
+            std::vector<float> x(padded);
+            std::vector<float> p(padded);
+            for (size_t i = 0; i < count; i++)
+                for (size_t j = 0; j < width; j++) {
+                    if (j >= points.size()) {
+                        EXPECT_EQ(expected[i * width + j], INFINITY);
+                        continue;
+                    }
+                    row_codes.Decode(i, x.data());
+                    point_codes.Decode(j, p.data());
+                    double value = 0;
+                    for (size_t d = 0; d < padded; d++) value += double{p[d]} * p[d] / 2 - double{x[d]} * p[d];
+                    ASSERT_NEAR(expected[i * width + j], value, 1e-5 * static_cast<double>(padded)) << i << " " << j;
+                }
+            for (size_t level = 1; level < KernelLevelCount(); level++) {
+                const ForcedLevel forced(KernelLevel(level).name);
+                EXPECT_EQ(HalfDistances(rows, points), expected) << KernelLevel(level).name;
+            }
+        }
+}
+
+TEST(CodeProduct, IsExactForTheLargestCodes) {
+    // All codes -127 and 127: no pair of products may saturate.
+    for (const float sign : {-1.0F, 1.0F}) {
+        Vectors rows(13, 16000);
+        Vectors points(33, 16000);
+        std::fill_n(rows.data(), 13 * 16000, 127.0F);
+        std::fill_n(points.data(), 33 * 16000, sign * 127);
+        for (size_t level = 0; level < KernelLevelCount(); level++) {
+            const ForcedLevel forced(KernelLevel(level).name);
+            const std::vector<float> values = HalfDistances(rows, points);
+            for (size_t i = 0; i < 13; i++)
+                for (size_t j = 0; j < 33; j++)
+                    ASSERT_EQ(values[i * 64 + j], 16000 * (127.0F * 127 / 2 - sign * 127 * 127));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace annex
