@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -77,10 +78,7 @@ class MemoryIndex {
     std::vector<uint8_t> blocks_;
     std::vector<size_t> list_rows_;  // list i: rows of blocks_ from list_rows_[i] to list_rows_[i + 1]
     std::vector<uint8_t> rows_;
-    std::vector<uint8_t> centroid_blocks_;
-    std::vector<int8_t> centroid_codes_;
-    std::vector<float> centroid_scales_;
-    std::vector<float> centroid_rho_;
+    std::unique_ptr<CentroidTable> centroids_;
     std::vector<uint32_t> unbounded_;  // rows whose distance no bound can tell
     std::vector<uint32_t> nan_;        // rows whose distance is NaN
 };
@@ -89,6 +87,7 @@ struct MemorySearchOptions {
     size_t k = 10;
     size_t probes = 48;  // more are made while fewer than k rows have been found
     float epsilon = 1.9F;
+    float patience = ListSearch::kEndlessPatience;  // finite: `probes` are the most, and many queries need fewer
 };
 
 // Searches one index, keeping its memory from query to query. One for each thread.
@@ -103,7 +102,6 @@ class MemorySearcher {
     [[nodiscard]] size_t rechecked() const noexcept { return rechecked_; }  // exact distances computed
 
   private:
-    void RankCentroids(size_t count);
     void ProbeList(const RankedList& list);
     void Recheck(const float* query, uint32_t row, size_t k);
     // Takes what the round has to give; stops at the first row whose bound is beyond the k-th exact distance.

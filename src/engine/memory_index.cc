@@ -176,23 +176,17 @@ void MemoryIndex::Encode(ListBuilder* builder) {
 }
 
 void MemoryIndex::PackCentroids(const ListBuilder& builder) {
-    const size_t padded = space_.padded();
-    const size_t lists = builder.lists();
-    std::vector<uint8_t> entries(lists * EntryBytes(padded));
-    for (size_t list = 0; list < lists; ++list) {
-        const auto number = static_cast<uint32_t>(list);
-        builder.EncodeCentroidEntry(list, TidOf(number), number, &entries[list * EntryBytes(padded)]);
-        centroid_codes_.insert(centroid_codes_.end(), builder.centroid_codes(list),
-                               builder.centroid_codes(list) + padded);
-        centroid_scales_.push_back(builder.centroid_scale(list));
-        centroid_rho_.push_back(builder.Rho(list));
+    centroids_ = std::make_unique<CentroidTable>(space_.padded(), builder.lists());
+    for (size_t list = 0; list < builder.lists(); ++list) {
+        centroids_->Add(TidOf(static_cast<uint32_t>(list)), builder.centroid_codes(list), builder.centroid_scale(list),
+                        builder.Rho(list));
     }
-    AppendBlocks(entries, padded, &centroid_blocks_);
+    centroids_->Finish();
 }
 
 size_t MemoryIndex::bytes() const noexcept {
-    return blocks_.size() + rows_.size() + centroid_blocks_.size() + centroid_codes_.size() +
-           centroid_scales_.size() * 2 * sizeof(float) + (unbounded_.size() + nan_.size()) * sizeof(uint32_t);
+    return blocks_.size() + rows_.size() + lists() * CentroidTable::BytesPerList(space_.padded()) +
+           (unbounded_.size() + nan_.size()) * sizeof(uint32_t);
 }
 
 MemoryIndex::Row MemoryIndex::row(Place place) const noexcept {
@@ -221,18 +215,21 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     }
     for (const uint32_t row : index_.unbounded_) Recheck(query, row, k);
 
-    search_.BeginRanking();
-    search_.FeedRows(index_.centroid_blocks_.data(), index_.centroid_blocks_.size() / kRowBytes, 0);
-    search_.EndRanking();
     size_t probed = 0;
     size_t target = std::max<size_t>(options.probes, 1);
     bool exhausted = false;
     while (!exhausted) {
         target = std::min(target, index_.lists());
-        RankCentroids(2 * target + 16);
-        search_.BeginRound(k + 4);
+        search_.BeginRound(k + 4, options.patience);
         // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.
-        for (probed = 0; probed < target; ++probed) ProbeList(search_.ranked()[probed]);
+        const size_t least = std::min(2 * probed, target);
+        for (probed = 0; probed < target; ++probed) {
+            const size_t wanted = ListSearch::RankAhead(probed, target, options.patience);
+            search_.RankTable(*index_.centroids_, wanted, probed);
+            const RankedList& list = search_.ranked()[probed];
+            if (probed >= least && !search_.WorthProbing(list)) break;
+            ProbeList(list);
+        }
         search_.EndRound(probed);
         TakeRound(query, k);
         if (nearest_.size() == k) break;
@@ -242,17 +239,6 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     for (size_t i = 0; i < index_.nan_.size() && nearest_.size() < k; ++i) Recheck(query, index_.nan_[i], k);
     std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
     return nearest_;
-}
-
-// Brings the ranked centroids to `count`, as far as there are so many.
-void MemorySearcher::RankCentroids(size_t count) {
-    const size_t ranked = search_.ranked().size();
-    if (ranked >= count) return;
-    for (const Survivor& centroid : search_.NextCentroids(count - ranked)) {
-        search_.Rank(centroid, &index_.centroid_codes_[centroid.place * index_.space_.padded()],
-                     index_.centroid_scales_[centroid.place], index_.centroid_rho_[centroid.place]);
-    }
-    search_.SortRanked();
 }
 
 void MemorySearcher::ProbeList(const RankedList& list) {

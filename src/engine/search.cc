@@ -153,22 +153,23 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
     ranked_.push_back(list);
 }
 
-void ListSearch::SortRanked() {
-    std::sort(ranked_.begin() + static_cast<ptrdiff_t>(probed_), ranked_.end(),
+void ListSearch::SortRanked(size_t kept) {
+    std::sort(ranked_.begin() + static_cast<ptrdiff_t>(std::max(probed_, kept)), ranked_.end(),
               [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
 }
 
-void ListSearch::RankTable(const CentroidTable& table, size_t wanted) {
-    if (ranked_.size() >= wanted) return;
+void ListSearch::RankTable(const CentroidTable& table, size_t wanted, size_t kept) {
+    const size_t count = RankedFor(wanted);
+    if (ranked_.size() >= std::min(count, table.size())) return;
     if (centroids_.empty()) {
         BeginRanking();
         FeedRows(table.rows(), table.row_count(), 0);
         EndRanking();
     }
-    TakeCentroids(RankedFor(wanted) - ranked_.size());
+    TakeCentroids(count - ranked_.size());
     for (const Survivor& centroid : taken_)
         Rank(centroid, table.codes(centroid.place), table.scale(centroid.place), table.rho(centroid.place));
-    SortRanked();
+    SortRanked(kept);
 }
 
 void ListSearch::RankAgain() {
@@ -201,15 +202,30 @@ double ListSearch::SketchUnits(double value) const noexcept {
     return value;
 }
 
-void ListSearch::BeginRound(size_t k) {
+void ListSearch::BeginRound(size_t k, float patience) {
     // Half of the candidates must be enough for a round, so that forgetting the worse half never starves it.
     k_ = std::clamp<size_t>(k, 1, max_candidates_ / 2);
     candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(next_));
     next_ = ready_ = 0;
+    patience_ = patience;
+    lists_begun_ = last_gain_ = 0;
     threshold_ = ceiling_ = kInfinity;
     best_.clear();
     for (const Candidate& candidate : candidates_) Consider(candidate.upper);
     counters_.rounds++;
+}
+
+bool ListSearch::WorthProbing(const RankedList& list) const noexcept {
+    // What each dry list takes off the patience.
+    constexpr double kDryWeight = 0.3;
+    if (Open() || patience_ == kEndlessPatience) return true;
+    const double limit =
+        static_cast<double>(patience_) / (1 + kDryWeight * std::log1p(static_cast<double>(lists_begun_ - last_gain_)));
+    const double key = static_cast<double>(list.key);
+    const double threshold = static_cast<double>(threshold_);
+    if (metric_ != Metric::kInnerProduct) return key <= limit * threshold;
+    const double scale = std::max(std::fabs(threshold), std::fabs(static_cast<double>(ranked_.front().key)));
+    return key - threshold <= (limit - 1) * scale;
 }
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
@@ -221,6 +237,7 @@ void ListSearch::BeginList(const RankedList& list) {
                         epsilon_ * static_cast<float>(reach)};
     row_in_block_ = 0;
     survivors_.clear();
+    lists_begun_++;
     counters_.lists++;
 }
 
@@ -319,12 +336,13 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
 void ListSearch::Consider(float upper) {
     if (best_.size() < k_) {
         best_.push_back(upper);
-        std::push_heap(best_.begin(), best_.end());
-    } else if (upper < best_.front()) {
+    } else {
+        if (!(upper < best_.front())) return;
         std::pop_heap(best_.begin(), best_.end());
         best_.back() = upper;
-        std::push_heap(best_.begin(), best_.end());
     }
+    std::push_heap(best_.begin(), best_.end());
+    last_gain_ = lists_begun_;
     if (best_.size() == k_) threshold_ = best_.front();
 }
 

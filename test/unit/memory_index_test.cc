@@ -103,6 +103,73 @@ TEST_P(MemoryIndexTest, FindsNearlyAllNeighboursInFewLists) {
     }
 }
 
+// Half of the queries lie in the clusters, half between two of them, where many lists are equally far.
+TEST_P(MemoryIndexTest, SpendsItsProbesOnHardQueries) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(12000, 64, 60, 0.35, 1, 12);
+    const Data easy = ClusteredData(100, 64, 60, 0.3, 1, 13);
+    Data hard{64, {}};
+    for (size_t i = 0; i < 100; ++i) {
+        std::vector<float> x(64);
+        for (size_t j = 0; j < 64; ++j) x[j] = 0.5F * (easy.view().row(i)[j] + easy.view().row((i + 1) % 100)[j]);
+        hard.Add(x);
+    }
+    const MemoryIndex index(data.view(), {metric, 120, SpillChoice::kOn, 1, 1});
+    const auto both = [&](const MemorySearchOptions& options, double* easy_entries, double* hard_entries) {
+        return (Recall(index, data, easy, metric, options, easy_entries) +
+                Recall(index, data, hard, metric, options, hard_entries)) /
+               2;
+    };
+    double easy_entries = 0;
+    double hard_entries = 0;
+    const double recall = both({10, 120, 1.9F, 1.2F}, &easy_entries, &hard_entries);
+    if (metric != Metric::kInnerProduct) {
+        EXPECT_LT(1.2 * easy_entries, hard_entries);
+    }
+    // A fixed number of probes finds no more, though it reads more.
+    double fixed_recall = 0;
+    for (size_t probes = 1; probes < 120; ++probes) {
+        double entries[2] = {};
+        fixed_recall = both({10, probes, 1.9F}, &entries[0], &entries[1]);
+        if (entries[0] + entries[1] > easy_entries + hard_entries) break;
+    }
+    EXPECT_GT(recall, fixed_recall);
+}
+
+TEST_P(MemoryIndexTest, StopsSoonerWithLessPatience) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(8000, 64, 40, 0.2, 2, 15);
+    const Data queries = ClusteredData(50, 64, 40, 0.2, 2, 16);
+    const MemoryIndex index(data.view(), {metric, 100, SpillChoice::kOff, 1, 1});
+    for (const size_t k : {1, 10, 100}) {
+        double last_recall = 0;
+        double last_entries = 0;
+        for (const float patience : {1.0F, 1.5F, 3.0F, 100.0F}) {
+            double entries = 0;
+            const double recall = Recall(index, data, queries, metric, {k, 100, 3, patience}, &entries);
+            EXPECT_GE(recall, last_recall) << "k " << k << ", patience " << patience;
+            EXPECT_GE(entries, last_entries) << "k " << k << ", patience " << patience;
+            last_recall = recall;
+            last_entries = entries;
+        }
+        EXPECT_GE(last_recall, 0.999) << k;
+    }
+}
+
+TEST_P(MemoryIndexTest, FindsAsManyRowsAsAreAskedForWithoutAnyPatience) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(3000, 32, 20, 0.2, 2, 17);
+    const Data queries = ClusteredData(10, 32, 20, 0.2, 2, 18);
+    const MemoryIndex index(data.view(), {metric, 60, SpillChoice::kOn, 1, 1});
+    MemorySearcher searcher(index);
+    for (size_t q = 0; q < queries.view().count; ++q) {
+        for (const size_t k : {1, 50, 1000, 3000}) {
+            const std::span<const Neighbour> found = searcher.Search(queries.view().row(q), {k, 60, 1.9F, 0});
+            EXPECT_EQ(found.size(), k);
+        }
+    }
+}
+
 TEST_P(MemoryIndexTest, GivesTheSameAnswersAtEveryKernelLevel) {
     const Metric metric = GetParam();
     const Data data = ClusteredData(2000, 70, 20, 0.2, 1, 3);

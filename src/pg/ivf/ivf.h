@@ -8,6 +8,7 @@ extern "C" {
 #include "nodes/pathnodes.h"
 }
 
+#include "annex/search.h"
 #include "annex/space.h"
 #include "pg/ivf/page.h"
 
@@ -43,10 +44,15 @@ extern int cache_size_setting;  // ivf.cache_size, kilobytes
 // What a scan uses where the setting is 0 and the index is not calibrated.
 inline constexpr uint32 kDefaultProbes = 48;
 inline constexpr float kDefaultEpsilon = 1.9F;
+inline constexpr float kDefaultPatience = 2.2F;  // annex/search.h
 
 [[nodiscard]] inline uint32 ProbesFor(const MetaPage& meta) {
     const uint32 probes = probes_setting > 0 ? static_cast<uint32>(probes_setting) : kDefaultProbes;
     return probes < meta.lists ? probes : meta.lists;
+}
+// What a user sets is the number of probes; what is chosen is the most that a round makes.
+[[nodiscard]] inline float PatienceFor(const MetaPage&) {
+    return probes_setting > 0 ? ListSearch::kEndlessPatience : kDefaultPatience;
 }
 [[nodiscard]] inline float EpsilonFor(const MetaPage&) {
     return epsilon_setting > 0 ? static_cast<float>(epsilon_setting) : kDefaultEpsilon;

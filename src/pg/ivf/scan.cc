@@ -47,6 +47,7 @@ struct IvfScan {
     Stage stage;
     double k;               // rows that the current round wants
     uint32 probed;          // lists probed by now
+    uint32 most;            // lists that the round might probe
     float last_bound;       // greatest bound returned so far, for ivf.ordering = strict
     bool by_pages;          // the order of the pages instead of rounds
     double by_pages_bound;  // what every row is then returned with
@@ -139,21 +140,24 @@ static void Start(IndexScanDesc desc) {
 
 // ---- Rounds ----
 
-// Ranks enough centroids exactly to probe `wanted` lists; false when they have moved.
-static bool RankLists(IndexScanDesc desc, uint32 wanted) {
+// Ranks enough centroids exactly to probe `wanted` lists, of which this round has probed `kept`; false when they have
+// moved.
+static bool RankLists(IndexScanDesc desc, Size wanted, Size kept) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     Relation index = desc->indexRelation;
-    if (search->ranked().size() >= wanted) return true;
+    const Size ranked = search->ranked().size();
+    const Size goal = ListSearch::RankedFor(wanted);
+    if (ranked >= goal) return true;
     if (const CentroidTable* centroids = CentroidsOf(*scan->cached)) {
-        Guard([&] { search->RankTable(*centroids, wanted); });
+        Guard([&] { search->RankTable(*centroids, wanted, kept); });
         return true;
     }
     if (search->centroids() == 0 && !FeedRoot(&scan->file, scan->meta, search)) return false;
 
-    const size_t count = ListSearch::RankedFor(wanted) - search->ranked().size();
     std::span<const Survivor> centroids;
-    Guard([&] { centroids = search->NextCentroids(count); });
+    Guard([&] { centroids = search->NextCentroids(goal - ranked); });
+    if (centroids.empty()) return true;
     RowReader reader(&scan->file, scan->meta, scan->row_scratch);
     for (const Survivor& centroid : centroids) {
         RowFactors factors;
@@ -166,7 +170,7 @@ static bool RankLists(IndexScanDesc desc, uint32 wanted) {
         Guard([&] { search->Rank(centroid, codes, factors.scale, factors.error); });
     }
     reader.Finish();
-    Guard([&] { search->SortRanked(); });
+    Guard([&] { search->SortRanked(kept); });
     return true;
 }
 
@@ -221,32 +225,43 @@ static void PrefetchList(const IvfScan* scan, const RankedList& list) {
     PrefetchPage(scan->cached, FirstPageHint(scan->cached, scan->meta, TargetList(list.target)));
 }
 
-// Probes lists [from, to) of the ranking; false when one has moved.
-static bool ProbeLists(IndexScanDesc desc, uint32 from, uint32 to) {
+// The lists of the ranking that a round probes: from `from` on, up to `least` in any case, then while they are worth
+// it, up to `most`.
+struct Round {
+    uint32 from;
+    uint32 least;
+    uint32 most;
+};
+
+// False when a list has moved.
+static bool ProbeLists(IndexScanDesc desc, const Round& round) {
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
-    if (!RankLists(desc, to)) return false;
-    const auto ranked = static_cast<uint32>(search->ranked().size());
-    if (to > ranked) to = ranked;
-    Guard([&] { search->BeginRound(static_cast<size_t>(scan->k)); });
-    for (uint32 i = from; i < to; i++) {
-        if (i + 1 < to) PrefetchList(scan, search->ranked()[i + 1]);
-        if (!ProbeList(desc, search->ranked()[i])) return false;
+    const float patience = PatienceFor(scan->meta);
+    Guard([&] { search->BeginRound(static_cast<size_t>(scan->k), patience); });
+    uint32 next = round.from;
+    for (; next < round.most; next++) {
+        if (!RankLists(desc, ListSearch::RankAhead(next, round.most, patience), next)) return false;
+        const std::span<const RankedList> ranked = search->ranked();
+        if (next >= ranked.size() || (next >= round.least && !search->WorthProbing(ranked[next]))) break;
+        if (next + 1 < round.most && next + 1 < ranked.size()) PrefetchList(scan, ranked[next + 1]);
+        if (!ProbeList(desc, ranked[next])) return false;
     }
-    scan->probed = to;
-    Guard([&] { search->EndRound(to); });
+    scan->probed = next;
+    Guard([&] { search->EndRound(next); });
     return true;
 }
 
-static void RunRound(IndexScanDesc desc, uint32 from, uint32 to) {
+static void RunRound(IndexScanDesc desc, Round round) {
     IvfScan* scan = ScanOf(desc);
-    while (!ProbeLists(desc, from, to)) {
+    scan->most = round.most;
+    while (!ProbeLists(desc, round)) {
         // On a standby the lists may give way to others under a scan: it goes on with those, from the nearest on, and
         // returns no row twice.
         ReadMeta(desc->indexRelation, &scan->meta);
         UseGeneration(desc);
         Guard([&] { scan->search->RankAgain(); });
-        from = 0;
+        round.from = 0;
     }
 }
 
@@ -255,19 +270,24 @@ static void StartRounds(IndexScanDesc desc) {
     const double limit = LimitHint(desc->indexRelation);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
-    RunRound(desc, 0, ProbesFor(scan->meta));
+    RunRound(desc, {0, 0, ProbesFor(scan->meta)});
 }
 
-// False when the lists have nothing more.
+static uint32 Doubled(uint32 probes, uint32 lists) {
+    return probes > lists / 2 ? lists : 2 * probes;
+}
+
+// False when the lists have nothing more. A round probes at least twice the lists of the one before, so that rounds
+// come to an end.
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
+    const uint32 lists = scan->meta.lists;
     const bool exhausted = scan->search->Exhausted();
-    if (exhausted && scan->probed >= scan->meta.lists) return false;
-    const uint32 to = scan->probed > scan->meta.lists / 2 ? scan->meta.lists : 2 * scan->probed;
+    if (exhausted && scan->probed >= lists) return false;
     // Lists of which nothing is left need not be read again.
     const uint32 from = exhausted ? scan->probed : 0;
     if (scan->k < 1e9) scan->k *= 4;
-    RunRound(desc, from, to);
+    RunRound(desc, {from, Doubled(scan->probed, lists), Doubled(scan->most, lists)});
     return true;
 }
 

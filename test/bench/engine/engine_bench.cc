@@ -1,12 +1,15 @@
 // Recall and speed of the engine alone: an index in memory, beside a scan of all rows.
 //
 //   engine_bench --base FILE --query FILE [--truth FILE] [--metric l2|ip|cosine] [--lists N] [--spill on|off|auto]
-//                [--threads N] [--k N] [--probes N,N,...] [--epsilon X] [--rows N] [--seconds X] [--kernels LEVEL]
+//                [--threads N] [--k N] [--probes N,N,...] [--patience X,X,...] [--most N] [--epsilon X,X,...]
+//                [--rows N] [--seconds X] [--kernels LEVEL]
 //
 // Files are those of big-ann-benchmarks: two little-endian int32, rows and dimensions, then the rows; .u8bin uint8,
 // .i8bin int8, .fbin float32, .ibin int32 (the truth: for each query its nearest rows, nearest first). Without a truth
 // file it is computed. Queries run on one thread, and their rate is per second of its processor time; --threads is for
-// the build. Prints a Markdown table.
+// the build. --probes are measured without patience, each --patience with at most --most probes; all of them with each
+// epsilon. The settings take turns, and the best turn of each counts, so that a busy machine is as unfair to one as to
+// the other. Prints a Markdown table.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -74,9 +77,11 @@ struct Options {
     std::string truth;
     MemoryIndexOptions index;
     std::vector<size_t> probes = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
+    std::vector<float> patience;
+    size_t most = 512;
     size_t k = 10;
     size_t rows = SIZE_MAX;
-    float epsilon = 1.9F;
+    std::vector<float> epsilon = {1.9F};
     double seconds = 1;  // at least, for each line
 };
 
@@ -87,11 +92,19 @@ size_t ParseNumber(std::string_view name, const std::string& value) {
     return number;
 }
 
-std::vector<size_t> ParseList(std::string_view name, const std::string& value) {
-    std::vector<size_t> numbers;
+float ParseFloat(std::string_view name, const std::string& value) {
+    char* end = nullptr;
+    const float number = std::strtof(value.c_str(), &end);
+    if (value.empty() || *end != '\0') Fail("--" + std::string(name) + " is not a number: \"" + value + "\"");
+    return number;
+}
+
+template <typename Parse>
+auto ParseList(std::string_view name, const std::string& value, Parse parse) {
+    std::vector<decltype(parse(name, value))> numbers;
     for (size_t start = 0; start <= value.size();) {
         const size_t comma = std::min(value.find(',', start), value.size());
-        numbers.push_back(ParseNumber(name, value.substr(start, comma - start)));
+        numbers.push_back(parse(name, value.substr(start, comma - start)));
         start = comma + 1;
     }
     return numbers;
@@ -132,11 +145,15 @@ Options ParseOptions(std::span<char*> arguments) {
         } else if (name == "k") {
             options.k = std::max<size_t>(ParseNumber(name, value), 1);
         } else if (name == "probes") {
-            options.probes = ParseList(name, value);
+            options.probes = ParseList(name, value, ParseNumber);
+        } else if (name == "patience") {
+            options.patience = ParseList(name, value, ParseFloat);
+        } else if (name == "most") {
+            options.most = ParseNumber(name, value);
         } else if (name == "rows") {
             options.rows = ParseNumber(name, value);
         } else if (name == "epsilon") {
-            options.epsilon = std::strtof(value.c_str(), nullptr);
+            options.epsilon = ParseList(name, value, ParseFloat);
         } else if (name == "seconds") {
             options.seconds = std::strtod(value.c_str(), nullptr);
         } else if (name == "kernels") {
@@ -190,13 +207,20 @@ class Bench {
         std::printf("%zu lists, spill %s, built in %.1f s by %d threads, %.0f bytes a row\n\n", index.lists(),
                     index.spill() ? "on" : "off", build, options_.index.threads,
                     static_cast<double>(index.bytes()) / static_cast<double>(base_.count));
-        std::printf("| probes | recall@%zu | queries/s | entries | refined | rechecked | rounds |\n", options_.k);
-        std::printf("|---|---|---|---|---|---|---|\n");
+        std::printf(
+            "| probes | patience | epsilon | recall@%zu | queries/s | lists | entries | refined | rechecked | rounds "
+            "|\n",
+            options_.k);
+        std::printf("|---|---|---|---|---|---|---|---|---|---|\n");
         MeasureExact();
         MemorySearcher searcher(index);
-        for (const size_t probes : options_.probes) {
-            if (probes <= index.lists()) Measure(&searcher, probes);
-        }
+        std::vector<Line> lines = Lines(index.lists());
+        // Until each has had its time; once at least.
+        const double end = Now() + options_.seconds * static_cast<double>(lines.size());
+        do {
+            for (Line& line : lines) Measure(&searcher, &line);
+        } while (Now() < end);
+        for (const Line& line : lines) Print(line);
     }
 
   private:
@@ -231,37 +255,54 @@ class Bench {
             hits += Hits(q, found);
         }
         const double rate = static_cast<double>(queries) / (CpuTime() - start);
-        std::printf("| all rows | %.4f | %.0f | %zu | 0 | %zu | 0 |\n", Recall(hits, queries), rate, base_.count,
-                    base_.count);
+        std::printf("| all rows | | | %.4f | %.0f | 0 | %zu | 0 | %zu | 0 |\n", Recall(hits, queries), rate,
+                    base_.count, base_.count);
         std::fflush(stdout);
     }
 
-    // All queries, again and again until the time is up; the best pass counts, the others met a busy machine.
-    void Measure(MemorySearcher* searcher, size_t probes) {
-        const MemorySearchOptions search{options_.k, probes, options_.epsilon};
-        const auto queries = static_cast<double>(queries_.count);
-        double best = 0;
+    struct Line {
+        MemorySearchOptions search;
+        double best = 0;  // queries per second
         size_t hits = 0;
-        double entries = 0;
-        double refined = 0;
+        SearchCounters sums{};
         double rechecked = 0;
-        double rounds = 0;
-        for (const double start = Now(); best == 0 || Now() - start < options_.seconds;) {
-            hits = 0;
-            entries = refined = rechecked = rounds = 0;
-            const double pass = CpuTime();
-            for (size_t q = 0; q < queries_.count; ++q) {
-                hits += Hits(q, searcher->Search(queries_.row(q), search));
-                entries += static_cast<double>(searcher->counters().entries);
-                refined += static_cast<double>(searcher->counters().refined);
-                rounds += static_cast<double>(searcher->counters().rounds);
-                rechecked += static_cast<double>(searcher->rechecked());
-            }
-            best = std::max(best, queries / (CpuTime() - pass));
+    };
+
+    [[nodiscard]] std::vector<Line> Lines(size_t lists) const {
+        std::vector<Line> lines;
+        for (const float epsilon : options_.epsilon) {
+            for (const size_t probes : options_.probes)
+                if (probes <= lists) lines.push_back({{options_.k, probes, epsilon}});
+            for (const float patience : options_.patience)
+                lines.push_back({{options_.k, std::min(options_.most, lists), epsilon, patience}});
         }
-        std::printf("| %zu | %.4f | %.0f | %.0f | %.0f | %.1f | %.3f |\n", probes, Recall(hits, queries_.count), best,
-                    entries / queries, refined / queries, rechecked / queries, rounds / queries);
-        std::fflush(stdout);
+        return lines;
+    }
+
+    // All queries once.
+    void Measure(MemorySearcher* searcher, Line* line) {
+        line->hits = 0;
+        line->sums = SearchCounters{};
+        line->rechecked = 0;
+        const double start = CpuTime();
+        for (size_t q = 0; q < queries_.count; ++q) {
+            line->hits += Hits(q, searcher->Search(queries_.row(q), line->search));
+            const SearchCounters& counters = searcher->counters();
+            line->sums.lists += counters.lists;
+            line->sums.entries += counters.entries;
+            line->sums.refined += counters.refined;
+            line->sums.rounds += counters.rounds;
+            line->rechecked += static_cast<double>(searcher->rechecked());
+        }
+        line->best = std::max(line->best, static_cast<double>(queries_.count) / (CpuTime() - start));
+    }
+
+    void Print(const Line& line) const {
+        const auto mean = [this](auto sum) { return static_cast<double>(sum) / static_cast<double>(queries_.count); };
+        std::printf("| %zu | %.2f | %.2f | %.4f | %.0f | %.1f | %.0f | %.0f | %.1f | %.3f |\n", line.search.probes,
+                    static_cast<double>(line.search.patience), static_cast<double>(line.search.epsilon),
+                    Recall(line.hits, queries_.count), line.best, mean(line.sums.lists), mean(line.sums.entries),
+                    mean(line.sums.refined), mean(line.rechecked), mean(line.sums.rounds));
     }
 
     Options options_;
