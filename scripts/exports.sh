@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checks what annex.so shows and needs: it exports the module's entry points and the SQL functions that the extension
-# scripts name, nothing else, and depends on no library beyond what a PostgreSQL server has anyway.
+# Checks what annex.so shows and needs: it exports the module's entry points, that of parallel workers and the SQL
+# functions that the extension scripts name, nothing else, and depends on no library beyond what a PostgreSQL server has anyway.
 #
 # PostgreSQL loads extensions with RTLD_GLOBAL: whatever one exports can take the place of another's functions.
 set -euo pipefail
@@ -24,7 +24,7 @@ for statement in text.split(";"):
 
 expected=$(
     {
-        printf '%s\n' Pg_magic_func _PG_init
+        printf '%s\n' Pg_magic_func _PG_init annex_ivf_build_worker
         sql_symbols | sed 'p; s/^/pg_finfo_/'
     } | sort -u
 )

@@ -67,7 +67,9 @@ class ListBuilder {
     [[nodiscard]] bool spill() const noexcept { return spill_; }
     [[nodiscard]] const int8_t* centroid_codes(size_t list) const noexcept { return &codes_[list * padded_]; }
     [[nodiscard]] float centroid_scale(size_t list) const noexcept { return scales_[list]; }
-    [[nodiscard]] const float* centroid(size_t list) const noexcept { return &centroids_[list * padded_]; }
+    [[nodiscard]] const float* centroid_scales() const noexcept { return scales_.data(); }
+    // Bytes that the centroids take while rows are encoded.
+    [[nodiscard]] size_t CentroidMemory() const noexcept { return lists_ * padded_ * (2 * sizeof(float) + 1); }
 
     // Puts a normal row into the batch. Other classes are the caller's to keep.
     RowClass AddRow(const float* x, HeapTid heap_tid);
@@ -95,6 +97,7 @@ class ListBuilder {
     // one that is always the same.
     void CountRow(size_t list, float squared_residual) noexcept;
     [[nodiscard]] float Rho(size_t list) const noexcept;
+    [[nodiscard]] double MeanSquaredResidual() const noexcept;  // of all of them
     // Lets go of all that only encoding needs.
     void FinishEncoding() noexcept;
 
@@ -107,6 +110,7 @@ class ListBuilder {
   private:
     void BeginEncoding(bool spill, RecordKind kind);
     void EncodeRow(const RowEncoder& encoder, size_t i) noexcept;
+    [[nodiscard]] const float* centroid(size_t list) const noexcept { return &centroids_[list * padded_]; }
 
     Metric metric_;
     size_t dimensions_;

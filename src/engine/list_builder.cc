@@ -200,6 +200,7 @@ size_t ListBuilder::EncodeBatch() {
 
 void ListBuilder::FinishEncoding() noexcept {
     assigner_.reset();
+    centroids_ = {};
     rows_ = {};
     tids_ = {};
     places_ = {};
@@ -219,9 +220,21 @@ float ListBuilder::Rho(size_t list) const noexcept {
                               : static_cast<float>(std::sqrt(residuals_[list] / static_cast<double>(counts_[list])));
 }
 
+double ListBuilder::MeanSquaredResidual() const noexcept {
+    double sum = 0;
+    uint64_t count = 0;
+    for (size_t list = 0; list < lists_; list++) {
+        sum += residuals_[list];
+        count += counts_[list];
+    }
+    return count == 0 ? 0 : sum / static_cast<double>(count);
+}
+
 void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const {
     const std::vector<float> origin(padded_);
-    EncodeCentroid(centroid(list), origin.data(), Rho(list), target, place, padded_, entry);
+    std::vector<float> centroid(padded_);
+    DecodeRow(centroid_codes(list), scales_[list], padded_, centroid.data());
+    EncodeCentroid(centroid.data(), origin.data(), Rho(list), target, place, padded_, entry);
 }
 
 size_t ListBuilder::TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept {

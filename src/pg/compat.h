@@ -74,13 +74,21 @@ extern "C" {
 
 // Members of an access method's description that came later.
 #if PG_VERSION_NUM >= 170000
-#define ANNEX_AM_SINCE_17(routine)             \
-    do {                                       \
-        (routine)->amcanbuildparallel = false; \
-        (routine)->aminsertcleanup = nullptr;  \
+#define ANNEX_AM_SINCE_17(routine)            \
+    do {                                      \
+        (routine)->amcanbuildparallel = true; \
+        (routine)->aminsertcleanup = nullptr; \
     } while (0)
 #else
 #define ANNEX_AM_SINCE_17(routine) static_cast<void>(0)
+#endif
+
+// Workers that the planner allows the build of an index. Before 17, PostgreSQL asked it for btree alone.
+#if PG_VERSION_NUM >= 170000
+#define ANNEX_BUILD_WORKERS(heap, index, index_info) ((void)(heap), (void)(index), (index_info)->ii_ParallelWorkers)
+#else
+#define ANNEX_BUILD_WORKERS(heap, index, index_info) \
+    ((void)(index_info), plan_create_index_workers(RelationGetRelid(heap), RelationGetRelid(index)))
 #endif
 
 // The file of a relation, which changes when the relation is rewritten.

@@ -1,20 +1,16 @@
 // ambuild: sample the table, train the lists, assign and encode every row, sort by list, write.
 //
-// Two external sorts share maintenance_work_mem with the training's result: the first brings the refinement rows into
-// the order of their primary lists, so that they can be written and get their places; the second brings the entries,
-// which name these places, into the order of all lists.
+// Two sorts bring what is encoded into the order of the index: the first one the rows into that of their primary lists,
+// so that they can be written and get their places; the second one the entries, which name these places, into that of
+// all lists. With PostgreSQL's parallel workers, each process assigns what it scans and has spools of its own for the
+// first sort; one process trains, with threads, and one writes. The order of rows is that of (list, heap TID), and
+// whatever is added up is added up in that order: the index does not depend on who did what.
 #include "pg/ivf/build.h"
 
 extern "C" {
 #include "access/xloginsert.h"
-#include "catalog/index.h"
-#include "catalog/pg_operator.h"
-#include "catalog/pg_type.h"
 #include "commands/progress.h"
-#include "executor/tuptable.h"
-#include "optimizer/optimizer.h"
 #include "pgstat.h"
-#include "utils/tuplesort.h"
 }
 
 #include <unistd.h>
@@ -22,15 +18,17 @@ extern "C" {
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
+#include "pg/ivf/assign.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/maintain.h"
+#include "pg/ivf/parallel_build.h"
 #include "pg/ivf/writer.h"
 
 namespace annex::pg::ivf {
 
 static constexpr uint64 kSeed = 0x616e6e6578ULL;  // any constant: builds of the same data are the same
 
-// What the assigning scan and the writer share.
+// What the steps of a build hand on.
 struct Build {
     Relation heap;
     Relation index;
@@ -39,32 +37,32 @@ struct Build {
     ListBuilder* builder;
     MetaPage meta;
     Writer writer;
-    MemoryContext tuple_context;  // reset for each heap tuple
-    Tuplesortstate* row_sort;
-    Tuplesortstate* entry_sort;
-    TupleTableSlot* row_slot;
-    TupleTableSlot* entry_slot;
-    bytea* record;  // scratch for what is sorted
+    ParallelBuild* parallel;  // nullptr: without workers
+    SortedRecords* rows;
+    SortedRecords* sides;
+    Spool entries;
     double heap_tuples;
     double index_tuples;
-    int64 assigned;
 };
 
 // ---- The engine's object, tied to a memory context ----
 
-extern "C" {
-static void DeleteBuilder(void* arg) noexcept {
-    auto** builder = static_cast<ListBuilder**>(arg);
+void DeleteBuilder(ListBuilder** builder) {
     delete *builder;
     *builder = nullptr;
     StopThreads();
+}
+
+extern "C" {
+static void DeleteWithContext(void* arg) noexcept {
+    DeleteBuilder(static_cast<ListBuilder**>(arg));
 }
 }
 
 ListBuilder** NewBuilder(Metric metric, int dimensions, int threads) {
     auto** holder = static_cast<ListBuilder**>(palloc0(sizeof(ListBuilder*)));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-    callback->func = DeleteBuilder;
+    callback->func = DeleteWithContext;
     callback->arg = holder;
     MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
     Guard([&] {
@@ -86,13 +84,22 @@ int BuildThreads(Relation heap) {
 
 // ---- Training ----
 
+// Counts training as so many passes over a sampled row.
+static void ReportTraining(const ListBuilder& builder) {
+    const auto total = static_cast<double>(builder.sample_size());
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
+                                 static_cast<int64>(builder.training_progress() * total));
+}
+
 static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseTraining);
     ListBuilder* builder = build->builder;
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseTraining);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(builder->sample_size()));
     Guard([&] { builder->BeginTraining(lists); });
     bool more = true;
     while (more) {
         CHECK_FOR_INTERRUPTS();
+        ReportTraining(*builder);
         Guard([&] { more = builder->TrainStep(); });
     }
     more = decide_spill;
@@ -103,192 +110,117 @@ static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
     Guard([&] { builder->FinishTraining(decide_spill ? builder->SpillPays() : spill); });
 }
 
-// ---- Sorting ----
-
-// Sort tuples are (list, position, bytes): position makes the order, and so the index, independent of the sort's whims.
-static TupleDesc SortTupleDesc() {
-    TupleDesc desc = CreateTemplateTupleDesc(3);
-    TupleDescInitEntry(desc, 1, "list", INT4OID, -1, 0);
-    TupleDescInitEntry(desc, 2, "position", INT8OID, -1, 0);
-    TupleDescInitEntry(desc, 3, "bytes", BYTEAOID, -1, 0);
-    return desc;
-}
-
-static Tuplesortstate* BeginSort(TupleDesc desc, int kilobytes) {
-    AttrNumber keys[] = {1, 2};
-    Oid operators[] = {Int4LessOperator, Int8LessOperator};
-    Oid collations[] = {InvalidOid, InvalidOid};
-    bool nulls_first[] = {false, false};
-    return tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first, kilobytes, nullptr, TUPLESORT_NONE);
-}
-
-static void PutSorted(Tuplesortstate* sort, TupleTableSlot* slot, uint32 list, int64 position, bytea* bytes) {
-    ExecClearTuple(slot);
-    slot->tts_values[0] = Int32GetDatum(static_cast<int32>(list));
-    slot->tts_values[1] = Int64GetDatum(position);
-    slot->tts_values[2] = PointerGetDatum(bytes);
-    memset(slot->tts_isnull, 0, 3 * sizeof(bool));
-    ExecStoreVirtualTuple(slot);
-    tuplesort_puttupleslot(sort, slot);
-}
-
-static bool GetSorted(Tuplesortstate* sort, TupleTableSlot* slot, uint32* list, int64* position, const uint8** bytes) {
-    if (!tuplesort_gettupleslot(sort, true, false, slot, nullptr)) return false;
-    slot_getallattrs(slot);
-    *list = static_cast<uint32>(DatumGetInt32(slot->tts_values[0]));
-    *position = DatumGetInt64(slot->tts_values[1]);
-    *bytes = reinterpret_cast<const uint8*>(VARDATA_ANY(DatumGetPointer(slot->tts_values[2])));
-    return true;
-}
-
-static int64 Position(HeapTid tid) {
-    return (static_cast<int64>(tid.block_high) << 16 | tid.block_low) << 16 | tid.offset;
-}
-
 // ---- Assigning ----
 
-// The first sort's records: secondary list (4) | heap TID (6) | padding (2) | what ListBuilder encoded.
-static constexpr Size kRecordHead = 12;
+static void AssignAll(Build* build, double rows) {
+    int workers = BuildWorkers(build->heap, build->index, build->index_info, *build->builder);
+    // Workers are processes with a thread each; without them, the threads that trained go on.
+    if (workers > 0) StopThreads();
+    const AssignPlan plan = PlanAssigning(*build->builder, rows, workers + 1);
+    pg_atomic_uint64 assigned;
+    pg_atomic_init_u64(&assigned, 0);
+    if (workers > 0)
+        build->parallel =
+            BeginParallelBuild(build->heap, build->index, build->index_info, *build->builder, plan, workers);
+    ParallelBuild* parallel = build->parallel;
+    FileSet* files = parallel != nullptr ? WorkerFiles(parallel) : nullptr;
+    workers = parallel != nullptr ? WorkersLaunched(parallel) : 0;
 
-static void PutEncoded(Build* build, size_t rows) {
-    ListBuilder& builder = *build->builder;
-    auto* out = reinterpret_cast<uint8*>(VARDATA(build->record));
-    for (size_t i = 0; i < rows; i++) {
-        const Assignment assignment = builder.assignment(i);
-        builder.CountRow(assignment.primary, builder.squared_residual(i));
-        const HeapTid tid = builder.heap_tid(i);
-        memcpy(out, &assignment.secondary, sizeof assignment.secondary);
-        memcpy(out + 4, &tid, sizeof tid);
-        memset(out + 10, 0, 2);
-        memcpy(out + kRecordHead, builder.record(i).data(), builder.record_bytes());
-        SET_VARSIZE(build->record, VARHDRSZ + kRecordHead + builder.record_bytes());
-        PutSorted(build->row_sort, build->row_slot, assignment.primary, Position(tid), build->record);
-    }
-    build->assigned += static_cast<int64>(rows);
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, build->assigned);
-}
-
-static void EncodeBatch(Build* build) {
-    CHECK_FOR_INTERRUPTS();
-    size_t rows = 0;
-    Guard([&] { rows = build->builder->EncodeBatch(); });
-    PutEncoded(build, rows);
-}
-
-// A row without codes sorts after all lists.
-static void PutSide(Build* build, SideChain chain, HeapTid tid) {
-    memcpy(VARDATA(build->record), &tid, sizeof tid);
-    SET_VARSIZE(build->record, VARHDRSZ + sizeof tid);
-    PutSorted(build->row_sort, build->row_slot, build->meta.lists + static_cast<uint32>(chain), Position(tid),
-              build->record);
-}
-
-extern "C" {
-static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isnull, bool, void* arg) noexcept {
-    auto* build = static_cast<Build*>(arg);
-    const HeapTid tid = FromItemPointer(*heap_tid);
-    build->index_tuples += 1;
-    if (isnull[0]) {
-        PutSide(build, SideChain::kNull, tid);
-        return;
-    }
-    MemoryContext old_context = MemoryContextSwitchTo(build->tuple_context);
-    const float* x = IndexedFloats(values[0], build->dimensions);
-    RowClass row_class = RowClass::kNormal;
-    bool full = false;
-    Guard([&] {
-        row_class = build->builder->AddRow(x, tid);
-        full = build->builder->BatchFull();
-    });
-    MemoryContextSwitchTo(old_context);
-    MemoryContextReset(build->tuple_context);
-
-    if (row_class != RowClass::kNormal)
-        PutSide(build, row_class == RowClass::kNaN ? SideChain::kNaN : SideChain::kFirst, tid);
-    if (full) EncodeBatch(build);
-}
-}
-
-static void AssignRows(Build* build, double rows) {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseAssigning);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(rows));
-    build->heap_tuples =
-        table_index_build_scan(build->heap, build->index, build->index_info, true, true, AssignTuple, build, nullptr);
-    EncodeBatch(build);
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, build->assigned);
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseSorting);
-    tuplesort_performsort(build->row_sort);
+    Assigning assigning{build->builder,
+                        build->dimensions,
+                        NewSpool(plan.rows),
+                        NewSpool(plan.sides),
+                        nullptr,
+                        0,
+                        parallel != nullptr ? AssignedRows(parallel) : &assigned,
+                        true};
+    build->heap_tuples = AssignRows(&assigning, build->heap, build->index, build->index_info,
+                                    parallel != nullptr ? ParallelScan(parallel, build->heap) : nullptr);
+    build->index_tuples = assigning.index_tuples;
+    if (parallel != nullptr) FinishParallelScan(parallel, build->index_info, &build->heap_tuples, &build->index_tuples);
+    build->rows = SortRecords(&assigning.rows, files, kRowSpool, workers);
+    build->sides = SortRecords(&assigning.sides, files, kSideSpool, workers);
+    build->builder->FinishEncoding();
 }
 
 // ---- Writing ----
 
 static void PutEntry(Build* build, uint32 list, Place place, const uint8* entry) {
     const Size bytes = EntryBytes(build->meta.padded);
-    auto* out = reinterpret_cast<uint8*>(VARDATA(build->record));
-    memcpy(out, entry, bytes);
-    memcpy(out + CodeBytes(build->meta.padded) + offsetof(SketchTrailer, place), &place, sizeof place);
-    SET_VARSIZE(build->record, VARHDRSZ + bytes);
-    PutSorted(build->entry_sort, build->entry_slot, list, place, build->record);
+    static_assert(offsetof(SketchTrailer, place) + sizeof place == sizeof(SketchTrailer),
+                  "an entry ends with its place");
+    PutRecord(&build->entries, static_cast<uint64>(list) << 48 | place, entry, bytes - sizeof place, &place,
+              sizeof place);
 }
 
 // Rows in the order of their primary lists; their entries, now that they have places, go to the second sort.
-static void WriteRowsAndSides(Build* build) {
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingRows);
+static void WriteRows(Build* build) {
     const uint32 padded = build->meta.padded;
+    const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
+    build->entries = NewSpool(PlanSpool(EntryBytes(padded), build->index_tuples * (build->meta.spill + 1),
+                                        LastKey(build->meta.lists), memory, 1));
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingRows);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(build->index_tuples));
     RowWriter rows(build->writer, RowOwner::kHeap);
-    SideWriter side{build->writer, SideChain::kFirst, nullptr, InvalidBuffer};
-    uint32 list;
-    int64 position;
+    uint64 key;
     int64 done = 0;
-    const uint8* bytes;
-    while (GetSorted(build->row_sort, build->row_slot, &list, &position, &bytes)) {
-        if (list >= build->meta.lists) {
-            const auto chain = static_cast<SideChain>(list - build->meta.lists);
-            HeapTid tid;
-            memcpy(&tid, bytes, sizeof tid);
-            if (side.chain != chain) side.Finish();
-            side.chain = chain;
-            side.ends = &build->meta.side[static_cast<int>(chain)];
-            side.Add(tid);
-            continue;
-        }
-        uint32 secondary;
-        HeapTid tid;
+    while (const uint8* payload = NextRecord(build->rows, &key)) {
+        AssignedHead head;
         RowFactors factors;
-        memcpy(&secondary, bytes, sizeof secondary);
-        memcpy(&tid, bytes + 4, sizeof tid);
-        memcpy(&factors, bytes + kRecordHead, sizeof factors);
-        const uint8* codes = bytes + kRecordHead + sizeof factors;
-        const Place place = rows.Add(tid, factors, codes);
+        memcpy(&head, payload, sizeof head);
+        memcpy(&factors, payload + sizeof head, sizeof factors);
+        const uint8* codes = payload + sizeof head + sizeof factors;
+        const uint32 list = KeyList(key);
+        build->builder->CountRow(list, head.squared_residual);
+        const Place place = rows.Add(KeyTid(key), factors, codes);
         PutEntry(build, list, place, codes + padded);
-        if (secondary != kNoList) PutEntry(build, secondary, place, codes + padded + EntryBytes(padded));
+        if (head.secondary != kNoList) PutEntry(build, head.secondary, place, codes + padded + EntryBytes(padded));
         if (++done % 1024 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
     }
     if (BufferIsValid(rows.buffer)) build->meta.row_insert = BufferGetBlockNumber(rows.buffer);
     rows.Finish();
-    side.Finish();
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
-    tuplesort_end(build->row_sort);
+    EndRecords(build->rows);
+}
+
+static void WriteSides(Build* build) {
+    SideWriter side{build->writer, SideChain::kFirst, nullptr, InvalidBuffer};
+    uint64 key;
+    while (NextRecord(build->sides, &key) != nullptr) {
+        const auto chain = static_cast<SideChain>(KeyList(key));
+        if (side.chain != chain) side.Finish();
+        side.chain = chain;
+        side.ends = &build->meta.side[static_cast<int>(chain)];
+        side.Add(KeyTid(key));
+    }
+    side.Finish();
+    EndRecords(build->sides);
 }
 
 static void WriteLists(Build* build, ListDescriptor* descriptors) {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingLists);
-    tuplesort_performsort(build->entry_sort);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
+    SortedRecords* entries = SortRecords(&build->entries, nullptr, nullptr, 0);
     ListWriter writer(build->writer);
     uint32 current = kNoList;
-    uint32 list;
-    int64 position;
-    const uint8* entry;
-    while (GetSorted(build->entry_sort, build->entry_slot, &list, &position, &entry)) {
+    uint64 key;
+    int64 done = 0;
+    while (const uint8* entry = NextRecord(entries, &key)) {
+        const uint32 list = KeyList(key);
         if (list != current) {
             if (current != kNoList) writer.Finish();
             writer.Begin(ListAt(build->meta, list), &descriptors[list]);
             current = list;
         }
         writer.Add(entry);
+        if (++done % 4096 == 0)
+            pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done / (build->meta.spill + 1));
     }
     if (current != kNoList) writer.Finish();
-    tuplesort_end(build->entry_sort);
+    EndRecords(entries);
 }
 
 // The root: a refinement row and an entry for each centroid, whose errors are the lists' rho.
@@ -418,29 +350,19 @@ static void BuildFromHeap(Build* build) {
     build->meta.spill = build->builder->spill() ? 1 : 0;
     ANNEX_STOP_POINT("build-trained");
 
-    // What is left of the memory is for the sorts, the larger part for the rows.
-    const int64 lists_memory = static_cast<int64>(plan.lists) * build->meta.padded * 5 / 1024;
-    const int64 sort_memory = maintenance_work_mem - lists_memory;
-    const auto row_memory = static_cast<int>(sort_memory * 3 / 5 > 64 ? sort_memory * 3 / 5 : 64);
-    const auto entry_memory = static_cast<int>(sort_memory * 2 / 5 > 64 ? sort_memory * 2 / 5 : 64);
-    TupleDesc desc = SortTupleDesc();
-    build->tuple_context = AllocSetContextCreate(CurrentMemoryContext, "ivf build tuple", ALLOCSET_DEFAULT_SIZES);
-    build->row_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-    build->entry_slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-    build->record = static_cast<bytea*>(palloc(VARHDRSZ + kRecordHead + build->builder->record_bytes()));
-    build->row_sort = BeginSort(desc, row_memory);
-    build->entry_sort = BeginSort(desc, entry_memory);
-
-    AssignRows(build, plan.rows);
+    AssignAll(build, plan.rows);
     ANNEX_STOP_POINT("build-assigned");
     ListDescriptor* descriptors = NewDescriptors(build);
     WriteHead(build);
+    WriteRows(build);
+    WriteSides(build);
+    if (build->parallel != nullptr) EndParallelBuild(build->parallel);
+    ANNEX_STOP_POINT("build-rows-written");
     WriteCentroids(build, descriptors);
+    build->meta.listed_residual = build->builder->MeanSquaredResidual();
     DeleteBuilder(holder);
     build->builder = nullptr;
 
-    WriteRowsAndSides(build);
-    ANNEX_STOP_POINT("build-rows-written");
     WriteLists(build, descriptors);
     ANNEX_STOP_POINT("build-lists-written");
     WriteDescriptors(build->writer, build->meta.extents[0], descriptors, build->meta.lists);
@@ -448,9 +370,6 @@ static void BuildFromHeap(Build* build) {
     WriteMetaPage(build);
     LogPages(*build, MAIN_FORKNUM);
     ANNEX_STOP_POINT("build-logged");
-    ExecDropSingleTupleTableSlot(build->row_slot);
-    ExecDropSingleTupleTableSlot(build->entry_slot);
-    MemoryContextDelete(build->tuple_context);
 }
 
 }  // namespace annex::pg::ivf
@@ -488,6 +407,6 @@ extern "C" char* ivfbuildphasename(int64 phase) noexcept {
     using namespace annex::pg::ivf;
     static const char* const names[] = {
         "initializing", "sampling the table", "training lists", "assigning rows to lists",
-        "sorting rows", "writing rows",       "writing lists",  "writing WAL"};
+        "writing rows", "writing lists",      "writing WAL"};
     return phase >= 1 && phase <= static_cast<int64>(lengthof(names)) ? const_cast<char*>(names[phase - 1]) : nullptr;
 }

@@ -26,5 +26,6 @@ struct SamplePlan {
 
 // An engine object that ends, with its threads, when the current memory context does.
 [[nodiscard]] ListBuilder** NewBuilder(Metric metric, int dimensions, int threads);
+void DeleteBuilder(ListBuilder** builder);
 
 }  // namespace annex::pg::ivf

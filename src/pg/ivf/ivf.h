@@ -79,10 +79,9 @@ enum BuildPhase : int64 {
     kPhaseSampling = 2,  // 1 is PostgreSQL's "initializing"
     kPhaseTraining = 3,
     kPhaseAssigning = 4,
-    kPhaseSorting = 5,
-    kPhaseWritingRows = 6,
-    kPhaseWritingLists = 7,
-    kPhaseLogging = 8,
+    kPhaseWritingRows = 5,
+    kPhaseWritingLists = 6,
+    kPhaseLogging = 7,
 };
 
 }  // namespace annex::pg::ivf

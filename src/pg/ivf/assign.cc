@@ -1,0 +1,76 @@
+// The scan of the table that assigns and encodes its rows.
+#include "pg/ivf/assign.h"
+
+extern "C" {
+#include "catalog/index.h"
+#include "commands/progress.h"
+#include "pgstat.h"
+}
+
+#include "pg/guard.h"
+#include "pg/index/opclass.h"
+
+namespace annex::pg::ivf {
+
+AssignPlan PlanAssigning(const ListBuilder& builder, double rows, int processes) {
+    const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
+    const Size payload = sizeof(AssignedHead) + builder.record_bytes();
+    return {PlanSpool(payload, rows, LastKey(static_cast<uint32>(builder.lists())), memory, processes),
+            PlanSpool(0, 0, LastKey(kSideChains), memory, processes)};
+}
+
+static void EncodeBatch(Assigning* assigning) {
+    CHECK_FOR_INTERRUPTS();
+    ListBuilder* builder = assigning->builder;
+    size_t rows = 0;
+    Guard([&] { rows = builder->EncodeBatch(); });
+    for (size_t i = 0; i < rows; i++) {
+        const Assignment assignment = builder->assignment(i);
+        const AssignedHead head{assignment.secondary, builder->squared_residual(i)};
+        PutRecord(&assigning->rows, RowKey(assignment.primary, builder->heap_tid(i)), &head, sizeof head,
+                  builder->record(i).data(), builder->record_bytes());
+    }
+    const uint64 assigned = pg_atomic_add_fetch_u64(assigning->assigned, static_cast<int64>(rows));
+    if (assigning->report) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(assigned));
+}
+
+static void PutSide(Assigning* assigning, SideChain chain, HeapTid tid) {
+    PutRecord(&assigning->sides, RowKey(static_cast<uint32>(chain), tid), nullptr, 0, nullptr, 0);
+}
+
+extern "C" {
+static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isnull, bool, void* arg) noexcept {
+    auto* assigning = static_cast<Assigning*>(arg);
+    const HeapTid tid = FromItemPointer(*heap_tid);
+    assigning->index_tuples += 1;
+    if (isnull[0]) {
+        PutSide(assigning, SideChain::kNull, tid);
+        return;
+    }
+    MemoryContext old_context = MemoryContextSwitchTo(assigning->tuple_context);
+    const float* x = IndexedFloats(values[0], assigning->dimensions);
+    RowClass row_class = RowClass::kNormal;
+    bool full = false;
+    Guard([&] {
+        row_class = assigning->builder->AddRow(x, tid);
+        full = assigning->builder->BatchFull();
+    });
+    MemoryContextSwitchTo(old_context);
+    MemoryContextReset(assigning->tuple_context);
+
+    if (row_class != RowClass::kNormal)
+        PutSide(assigning, row_class == RowClass::kNaN ? SideChain::kNaN : SideChain::kFirst, tid);
+    if (full) EncodeBatch(assigning);
+}
+}
+
+double AssignRows(Assigning* assigning, Relation heap, Relation index, IndexInfo* index_info, TableScanDesc scan) {
+    assigning->tuple_context = AllocSetContextCreate(CurrentMemoryContext, "ivf build tuple", ALLOCSET_DEFAULT_SIZES);
+    const double tuples =
+        table_index_build_scan(heap, index, index_info, true, assigning->report, AssignTuple, assigning, scan);
+    EncodeBatch(assigning);
+    MemoryContextDelete(assigning->tuple_context);
+    return tuples;
+}
+
+}  // namespace annex::pg::ivf
