@@ -3,6 +3,12 @@
 
 #include "pg/guard.h"
 
+extern "C" {
+#include "utils/spccache.h"
+}
+
+#include <algorithm>
+
 namespace annex::pg::ivf {
 
 static constexpr Size kCacheLine = 64;
@@ -19,6 +25,31 @@ void RowReader::Prefetch(Place place) const {
     __builtin_prefetch(page);
     for (Size at = begin; at < end && at < begin + kRowLinesAhead * kCacheLine; at += kCacheLine)
         __builtin_prefetch(page + at);
+}
+
+// As far ahead as at least this, where anything is to be read ahead at all: the default of effective_io_concurrency
+// before PostgreSQL 18 is meant for disks that turn.
+static constexpr int kPagesAhead = 16;
+
+void ReadAhead::Begin(Relation index) {
+    const int concurrency = get_tablespace_io_concurrency(index->rd_rel->reltablespace);
+    reads_ = static_cast<int64>(pgBufferUsage.shared_blks_read);
+    pages_ = concurrency == 0 || RelationUsesLocalBuffers(index)
+                 ? 0
+                 : static_cast<uint32>(std::max(concurrency, kPagesAhead));
+}
+
+void ReadAhead::Ask(Relation index, BlockNumber first, uint32 count) const {
+    for (uint32 i = 0; i < count; i++) (void)PrefetchBuffer(index, MAIN_FORKNUM, first + i);
+}
+
+void RowReader::ReadAheadOf(std::span<const Survivor> rows, const ReadAhead& read_ahead) const {
+    BlockNumber last = InvalidBlockNumber;
+    for (const Survivor& row : rows) {
+        const BlockNumber block = layout_.Block(row.place);
+        if (block != last && file_->Holds(block)) read_ahead.Ask(index_, block, 1);
+        last = block;
+    }
 }
 
 void PrefetchPage(const CachedIndex* cached, BlockNumber block) {

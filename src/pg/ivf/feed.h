@@ -3,6 +3,12 @@
 // Every function holds at most one content lock at a time and none when it returns.
 #pragma once
 
+#include "pg/pg.h"
+
+extern "C" {
+#include "executor/instrument.h"
+}
+
 #include "annex/search.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
@@ -22,6 +28,22 @@ struct IndexFile {
     }
 };
 
+// Asks the system for pages that are not in shared buffers, while those that are read now still come. A scan starts to
+// ask when the first page has to be read: where everything is in memory, it would cost and find nothing.
+class ReadAhead {
+  public:
+    void Begin(Relation index);
+    // Whether pages have been read from disk since Begin.
+    [[nodiscard]] bool Wanted() const { return pages_ > 0 && pgBufferUsage.shared_blks_read != reads_; }
+    // How many pages to be ahead.
+    [[nodiscard]] uint32 pages() const { return pages_; }
+    void Ask(Relation index, BlockNumber first, uint32 count) const;
+
+  private:
+    int64 reads_ = 0;
+    uint32 pages_ = 0;
+};
+
 // Reads refinement rows one after the other, keeping the page of the last one locked for those that follow on it.
 class RowReader {
   public:
@@ -30,6 +52,8 @@ class RowReader {
 
     // Asks for the memory of the row at a place, so that it is on its way when Read needs it.
     void Prefetch(Place place) const;
+    // Asks the system for the pages of rows, in order of places or not.
+    void ReadAheadOf(std::span<const Survivor> rows, const ReadAhead& read_ahead) const;
 
     // The row at a place, or nullptr if that is not (or no longer) the row of this heap TID. What it returns stays
     // valid until the next call.

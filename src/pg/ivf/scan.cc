@@ -23,6 +23,8 @@ extern "C" {
 #include "utils/snapmgr.h"
 }
 
+#include <algorithm>
+
 namespace annex::pg::ivf {
 
 // Rows beyond LIMIT that a round must be sure of: the executor returns row k only when it has seen a bound beyond it.
@@ -43,6 +45,8 @@ struct IvfScan {
     ListSearch* search;
     int8* row_scratch;
     IndexFile file;
+    ReadAhead read_ahead;
+    uint32 asked;  // lists of the ranking whose pages were asked for in this round
 
     Stage stage;
     double k;               // rows that the current round wants
@@ -120,6 +124,7 @@ static void Start(IndexScanDesc desc) {
     scan->probed = 0;
     scan->last_bound = -get_float4_infinity();
     scan->by_pages = false;
+    scan->read_ahead.Begin(desc->indexRelation);
     scan->stage = Stage::kFirstRows;
     scan->next_block = scan->meta.side[static_cast<int>(SideChain::kFirst)].first;
     if (key->sk_flags & SK_ISNULL) {
@@ -181,6 +186,7 @@ static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> surviv
     IvfScan* scan = ScanOf(desc);
     ListSearch* search = scan->search;
     RowReader reader(&scan->file, scan->meta, scan->row_scratch);
+    if (scan->read_ahead.Wanted()) reader.ReadAheadOf(survivors, scan->read_ahead);
     const size_t first = survivors.size() < kAhead ? survivors.size() : kAhead;
     for (size_t i = 0; i < first; i++) reader.Prefetch(survivors[i].place);
     for (size_t i = 0; i < survivors.size(); i++) {
@@ -225,6 +231,22 @@ static void PrefetchList(const IvfScan* scan, const RankedList& list) {
     PrefetchPage(scan->cached, FirstPageHint(scan->cached, scan->meta, TargetList(list.target)));
 }
 
+// Asks for the pages of the lists that come after the one at `at`, as far ahead as reading ahead goes and as they still
+// seem worth it.
+static void ReadListsAhead(IndexScanDesc desc, uint32 at, uint32 least) {
+    IvfScan* scan = ScanOf(desc);
+    const std::span<const RankedList> ranked = scan->search->ranked();
+    const auto end = static_cast<uint32>(std::min<Size>(at + 1 + scan->read_ahead.pages(), ranked.size()));
+    for (uint32 i = std::max(at + 1, scan->asked); i < end; i++) {
+        if (i >= least && !scan->search->WorthProbing(ranked[i])) return;
+        ListDescriptor descriptor;
+        if (DescriptorOf(scan->cached, desc->indexRelation, scan->meta, TargetList(ranked[i].target), &descriptor) &&
+            descriptor.first != InvalidBlockNumber && scan->file.Holds(descriptor.first + descriptor.contiguous - 1))
+            scan->read_ahead.Ask(desc->indexRelation, descriptor.first, std::max(descriptor.contiguous, 1U));
+        scan->asked = i + 1;
+    }
+}
+
 // The lists of the ranking that a round probes: from `from` on, up to `least` in any case, then while they are worth
 // it, up to `most`.
 struct Round {
@@ -240,10 +262,12 @@ static bool ProbeLists(IndexScanDesc desc, const Round& round) {
     const float patience = PatienceFor(scan->meta);
     Guard([&] { search->BeginRound(static_cast<size_t>(scan->k), patience); });
     uint32 next = round.from;
+    scan->asked = 0;
     for (; next < round.most; next++) {
         if (!RankLists(desc, ListSearch::RankAhead(next, round.most, patience), next)) return false;
         const std::span<const RankedList> ranked = search->ranked();
         if (next >= ranked.size() || (next >= round.least && !search->WorthProbing(ranked[next]))) break;
+        if (scan->read_ahead.Wanted()) ReadListsAhead(desc, next, round.least);
         if (next + 1 < round.most && next + 1 < ranked.size()) PrefetchList(scan, ranked[next + 1]);
         if (!ProbeList(desc, ranked[next])) return false;
     }
