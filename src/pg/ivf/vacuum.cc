@@ -1,11 +1,14 @@
 // Bulk delete and cleanup. Every page is judged by the heap TIDs that lie on it, in the order of the file, under one
 // exclusive lock and in one WAL record each; no page's change depends on another's.
 #include "pg/index/stop_point.h"
+#include "pg/ivf/build.h"
 #include "pg/ivf/extend.h"
-#include "pg/ivf/ivf.h"
+#include "pg/ivf/maintain.h"
 
 extern "C" {
 #include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "postmaster/autovacuum.h"
 #include "storage/freespace.h"
 }
 
@@ -321,9 +324,28 @@ extern "C" IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulk
     return stats;
 }
 
+namespace annex::pg::ivf {
+
+// Whether there is anything for list maintenance to look at.
+static bool RowsHaveChanged(const IndexVacuumInfo* info, const IndexBulkDeleteResult* stats) {
+    if (stats != nullptr && stats->tuples_removed > 0)
+        ChangeMeta(info->index, [&](MetaPage* meta) { meta->removed_rows += stats->tuples_removed; });
+    MetaPage meta;
+    ReadMeta(info->index, &meta);
+    return meta.leftovers != 0 || meta.removed_rows > 0.1 * meta.listed_rows ||
+           info->num_heap_tuples > 1.2 * meta.listed_rows || info->num_heap_tuples < 0.5 * meta.listed_rows;
+}
+
+}  // namespace annex::pg::ivf
+
 extern "C" IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) noexcept {
-    // Without bulk delete nothing has changed that statistics or the free space map would not know.
-    if (info->analyze_only || stats == nullptr) return stats;
+    using namespace annex::pg::ivf;
+    if (info->analyze_only) return stats;
+    if (RowsHaveChanged(info, stats)) {
+        const int threads = IsAutoVacuumWorkerProcess() ? 1 : BuildThreads(info->index);
+        (void)MaintainIndex(info->index, false, threads, info->strategy);
+    }
+    if (stats == nullptr) return stats;
     stats->num_pages = RelationGetNumberOfBlocks(info->index);
     IndexFreeSpaceMapVacuum(info->index);
     return stats;

@@ -6,12 +6,14 @@ extern "C" {
 }
 
 #include "pg/index/stop_point.h"
+#include "pg/ivf/extend.h"
 
 namespace annex::pg::ivf {
 
 Buffer AppendPage(const Writer& writer) {
     CHECK_FOR_INTERRUPTS();
     ANNEX_STOP_POINT("build-next-page");
+    if (writer.log_each) return NewPage(writer.index);
     Buffer buffer = ReadBufferExtended(writer.index, writer.fork, P_NEW, RBM_NORMAL, nullptr);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     return buffer;

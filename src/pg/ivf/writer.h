@@ -15,7 +15,7 @@ struct Writer {
     bool log_each;
 };
 
-// A new page at the end of the fork, zeroed, exclusively locked. ReleaseNewPage marks it dirty, logs it with `log_each`
+// A new page at the end of the fork, or a free one with `log_each`, exclusively locked and to be initialised. ReleaseNewPage marks it dirty, logs it with `log_each`
 // and lets go.
 [[nodiscard]] Buffer AppendPage(const Writer& writer);
 void ReleaseNewPage(const Writer& writer, Buffer buffer);
