@@ -55,6 +55,7 @@ my %steps = (
 	reindex => sub { 'REINDEX INDEX ' . (qw(small_l2 small_cosine small_empty large_ip))[ draw(\$state, 4) ] },
 	new_index => sub { 'DROP INDEX small_cosine; CREATE INDEX small_cosine ON small USING ivf (v vector_cosine_ops)'
 		. ' WITH (lists = ' . draw(\$state, 9) . ', spill = ' . (qw(auto on off))[ draw(\$state, 3) ] . ')' },
+	maintain => sub { "SELECT annex_maintain('" . (qw(small_l2 small_cosine small_empty large_ip))[ draw(\$state, 4) ] . "', true)" },
 	checkpoint => sub { 'CHECKPOINT' });
 my @weighted = ((qw(insert delete update)) x 4, (qw(vacuum insert_large insert_side delete_large vacuum_large)) x 2, sort keys %steps);
 
