@@ -40,7 +40,7 @@ PG_CONFIG ?= pg_config
 
 # Goals that need nothing from PGXS: their scripts call make again for what they need, once they have seen to it that
 # everything is installed. (PGXS has a rule for `check` that refuses; ours cannot stand beside it without a warning.)
-OWN_GOALS = help engine check check-% demo demo-clean bench format lint wall
+OWN_GOALS = help engine check check-% demo demo-clean bench bench-figures format lint wall
 ifneq ($(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)),)
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 ifeq ($(wildcard $(PGXS)),)
@@ -105,7 +105,7 @@ FORCE:
 # ------------------------------------------------------------------------------------------------- targets for people
 
 .PHONY: help engine testing check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
-	check-tap demo demo-clean bench format lint wall
+	check-tap demo demo-clean bench bench-figures format lint wall
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -120,7 +120,8 @@ help:
 ##@                      with sanitizers. TESTS="a b" selects by name: make check-regress TESTS=vector_type
 ##@ make demo            a private PostgreSQL with data and an index to play with
 ##@ make demo-clean      remove it
-##@ make bench           measure on a data file
+##@ make bench           measure on data files (test/bench/run.sh says what can be chosen)
+##@ make bench-figures   measure everything and renew the tables in README.md and doc/performance.md
 ##@ make format          format the C++ sources
 ##@ make lint            formatting, clang-tidy, shellcheck
 ##@ make wall            the rules between the engine and PostgreSQL
@@ -141,6 +142,8 @@ demo-clean:
 	@PG_CONFIG='$(PG_CONFIG)' scripts/demo.sh clean
 bench:
 	@PG_CONFIG='$(PG_CONFIG)' test/bench/run.sh
+bench-figures:
+	@PG_CONFIG='$(PG_CONFIG)' test/bench/figures.sh
 
 format:
 	@scripts/lint.sh format

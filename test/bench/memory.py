@@ -1,8 +1,10 @@
-"""The peak memory of a backend and of its parallel workers, without what they share with every other backend."""
+"""What a backend and its parallel workers take: peak memory, and the workers' processor time."""
 
 import os
 import re
 import threading
+
+TICK = os.sysconf("SC_CLK_TCK")
 
 
 class PeakMemory:
@@ -12,11 +14,12 @@ class PeakMemory:
     workers share (dynamic shared memory) is no private memory, so its segments are added, each once.
     """
 
-    INTERVAL = 0.02
+    INTERVAL = 0.1
 
     def __init__(self, pid):
         self.pid = pid
         self.peak = 0
+        self.cpu = {}  # worker -> seconds when it was last seen
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._sample, daemon=True)
 
@@ -28,10 +31,28 @@ class PeakMemory:
         self.stopped.set()
         self.thread.join()
 
+    @property
+    def worker_cpu_seconds(self):
+        return sum(self.cpu.values())
+
     def _sample(self):
         while not self.stopped.wait(self.INTERVAL):
-            private = sum(_private_bytes(pid) for pid in [self.pid] + _workers(self.pid))
+            workers = _workers(self.pid)
+            private = sum(_private_bytes(pid) for pid in [self.pid] + workers)
             self.peak = max(self.peak, private + _segment_bytes(self.pid))
+            for worker in workers:
+                self.cpu[worker] = max(self.cpu.get(worker, 0), process_cpu_seconds(worker))
+
+
+def process_cpu_seconds(pid):
+    """Processor time of a process with all its threads, also those that have ended; 0 when it has ended itself."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK if fields else 0
+
+
+def thread_cpu_seconds(pid):
+    """Processor time of a process's first thread, to the nanosecond."""
+    return int(_read(f"/proc/{pid}/schedstat").split()[0]) / 1e9
 
 
 def _read(path):

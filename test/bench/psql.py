@@ -2,6 +2,8 @@
 
 import subprocess
 
+from memory import process_cpu_seconds, thread_cpu_seconds
+
 MARK = "--- done ---"
 
 
@@ -44,17 +46,14 @@ class Session:
         for name, value in settings.items():
             self.run(f"SET {name} = {value}")
 
+    def cpu_seconds(self):
+        """Processor time of the backend, to the nanosecond; without threads that an extension starts."""
+        return thread_cpu_seconds(self.pid)
+
+    def total_cpu_seconds(self):
+        """The same with all threads, to 10 milliseconds."""
+        return process_cpu_seconds(self.pid)
+
     def close(self):
         self.process.stdin.close()
         self.process.wait()
-
-
-def copy_vectors(vectors, path, database, target, rows=0):
-    """Copies a vector file's first rows (0: all) into `target`, a table with columns for number and vector."""
-    command = [vectors, path] + ([str(rows)] if rows else [])
-    reader = subprocess.Popen(command, stdout=subprocess.PIPE)
-    subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", f"COPY {target} FROM stdin"],
-                   stdin=reader.stdout, check=True)
-    reader.stdout.close()
-    if reader.wait() != 0:
-        raise SqlError(f"{path} could not be read")
