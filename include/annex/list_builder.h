@@ -97,7 +97,6 @@ class ListBuilder {
     // one that is always the same.
     void CountRow(size_t list, float squared_residual) noexcept;
     [[nodiscard]] float Rho(size_t list) const noexcept;
-    [[nodiscard]] double MeanSquaredResidual() const noexcept;  // of all of them
     // Lets go of all that only encoding needs.
     void FinishEncoding() noexcept;
 

@@ -220,16 +220,6 @@ float ListBuilder::Rho(size_t list) const noexcept {
                               : static_cast<float>(std::sqrt(residuals_[list] / static_cast<double>(counts_[list])));
 }
 
-double ListBuilder::MeanSquaredResidual() const noexcept {
-    double sum = 0;
-    uint64_t count = 0;
-    for (size_t list = 0; list < lists_; list++) {
-        sum += residuals_[list];
-        count += counts_[list];
-    }
-    return count == 0 ? 0 : sum / static_cast<double>(count);
-}
-
 void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const {
     const std::vector<float> origin(padded_);
     std::vector<float> centroid(padded_);

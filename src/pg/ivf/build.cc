@@ -182,6 +182,7 @@ static void WriteRows(Build* build) {
     }
     if (BufferIsValid(rows.buffer)) build->meta.row_insert = BufferGetBlockNumber(rows.buffer);
     rows.Finish();
+    build->meta.listed_rows = static_cast<double>(done);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
     EndRecords(build->rows);
 }
@@ -200,6 +201,17 @@ static void WriteSides(Build* build) {
     EndRecords(build->sides);
 }
 
+// For maintenance to compare later lists with.
+static void NoteLists(MetaPage* meta, const ListDescriptor* descriptors, double squared_errors) {
+    Census census{};
+    census.list_sizes = static_cast<uint32*>(palloc(meta->lists * sizeof(uint32)));
+    for (uint32 list = 0; list < meta->lists; list++) census.list_sizes[list] = descriptors[list].entries;
+    SumUp(*meta, meta->lists, squared_errors, &census);
+    pfree(census.list_sizes);
+    meta->listed_imbalance = census.imbalance;
+    meta->listed_residual = census.residual;
+}
+
 static void WriteLists(Build* build, ListDescriptor* descriptors) {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingLists);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
@@ -208,6 +220,7 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
     uint32 current = kNoList;
     uint64 key;
     int64 done = 0;
+    double squared_errors = 0;
     while (const uint8* entry = NextRecord(entries, &key)) {
         const uint32 list = KeyList(key);
         if (list != current) {
@@ -216,11 +229,15 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
             current = list;
         }
         writer.Add(entry);
+        SketchTrailer trailer;
+        memcpy(&trailer, entry + CodeBytes(build->meta.padded), sizeof trailer);
+        squared_errors += SquaredSketchError(trailer.factors.f_error);
         if (++done % 4096 == 0)
             pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done / (build->meta.spill + 1));
     }
     if (current != kNoList) writer.Finish();
     EndRecords(entries);
+    NoteLists(&build->meta, descriptors, squared_errors);
 }
 
 // The root: a refinement row and an entry for each centroid, whose errors are the lists' rho.
@@ -359,14 +376,13 @@ static void BuildFromHeap(Build* build) {
     if (build->parallel != nullptr) EndParallelBuild(build->parallel);
     ANNEX_STOP_POINT("build-rows-written");
     WriteCentroids(build, descriptors);
-    build->meta.listed_residual = build->builder->MeanSquaredResidual();
     DeleteBuilder(holder);
     build->builder = nullptr;
 
     WriteLists(build, descriptors);
     ANNEX_STOP_POINT("build-lists-written");
     WriteDescriptors(build->writer, build->meta.extents[0], descriptors, build->meta.lists);
-    build->meta.build_rows = build->meta.listed_rows = build->index_tuples;
+    build->meta.build_rows = build->index_tuples;
     WriteMetaPage(build);
     LogPages(*build, MAIN_FORKNUM);
     ANNEX_STOP_POINT("build-logged");
@@ -384,7 +400,6 @@ extern "C" IndexBuildResult* ivfbuild(Relation heap, Relation index, IndexInfo* 
     MemoryContext old_context = MemoryContextSwitchTo(context);
     Build build = BeginBuild(heap, index, index_info, MAIN_FORKNUM);
     BuildFromHeap(&build);
-    NoteListing(index, GetAccessStrategy(BAS_BULKREAD));
     MemoryContextSwitchTo(old_context);
     MemoryContextDelete(context);
 

@@ -45,10 +45,7 @@ static void CountListPage(Counting* counting, const ListPage& page) {
         counting->generations[list] != page.header->generation)
         return;
     counting->census->list_sizes[list] += page.header->live;
-    const auto add = [counting](uint16 f_error) {
-        const auto error = static_cast<double>(Bf16ToFloat(f_error));
-        if (std::isfinite(error)) counting->squared_errors += error * error;
-    };
+    const auto add = [counting](uint16 f_error) { counting->squared_errors += SquaredSketchError(f_error); };
     page.ForEachTrailer(padded, [&](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++)
             if (trailer->heap_tid[v].valid()) add(trailer->f_error[v]);
@@ -74,6 +71,11 @@ static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrateg
     UnlockReleaseBuffer(buffer);
 }
 
+double SquaredSketchError(uint16 f_error) {
+    const auto error = static_cast<double>(Bf16ToFloat(f_error));
+    return std::isfinite(error) ? error * error : 0;
+}
+
 // The error of a sketch is the residual's length times sqrt((P ||r||^2 / ||r||_1^2 - 1) / (P - 1)), twice that but for
 // inner product; after a random rotation P ||r||^2 / ||r||_1^2 is near pi / 2.
 static double SquaredResidual(const MetaPage& meta, double squared_error) {
@@ -96,18 +98,22 @@ Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy str
         ANNEX_VACUUM_DELAY_POINT();
         CountPage(&counting, block, strategy);
     }
-    double squares = 0;
-    for (uint32 list = 0; list < slots; list++) {
-        const double size = census.list_sizes[list];
-        census.entries += size;
-        squares += size * size;
-    }
-    if (census.entries > 0) {
-        census.imbalance = squares * meta.lists / (census.entries * census.entries);
-        census.residual = SquaredResidual(meta, counting.squared_errors / census.entries);
-    }
+    SumUp(meta, slots, counting.squared_errors, &census);
     pfree(counting.generations);
     return census;
+}
+
+void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* census) {
+    double squares = 0;
+    for (uint32 list = 0; list < slots; list++) {
+        const double size = census->list_sizes[list];
+        census->entries += size;
+        squares += size * size;
+    }
+    if (census->entries > 0) {
+        census->imbalance = squares * meta.lists / (census->entries * census->entries);
+        census->residual = SquaredResidual(meta, squared_errors / census->entries);
+    }
 }
 
 // ---- Judging ----

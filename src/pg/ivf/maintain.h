@@ -21,6 +21,11 @@ struct Census {
 // Reads every page once. Memory: 4 bytes a descriptor.
 [[nodiscard]] Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy strategy);
 
+// The same for who has just written the lists: entries, imbalance and residual from list_sizes[slots] and the sum of
+// SquaredSketchError over all entries.
+void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* census);
+[[nodiscard]] double SquaredSketchError(uint16 f_error);
+
 // Whether new lists would pay, and how many there should be: when the rows are many more or fewer than those that the
 // lists were made for, when the lists have become uneven, or when the rows lie far from their centroids.
 [[nodiscard]] bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists);

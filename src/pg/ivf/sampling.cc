@@ -3,6 +3,8 @@
 
 extern "C" {
 #include "catalog/index.h"
+#include "commands/progress.h"
+#include "pgstat.h"
 #include "utils/sampling.h"
 }
 
@@ -41,20 +43,39 @@ static void SampleTuple(Relation, ItemPointer, Datum* values, bool* isnull, bool
 }
 }
 
-// Visits about `wanted` random blocks in order; returns how many there were.
+static void VisitRun(Relation heap, Relation index, IndexInfo* index_info, BlockNumber first, BlockNumber blocks,
+                     Sampling* sampling) {
+    // Rows of any visibility are as good a sample, but a concurrent build scans under an MVCC snapshot, which knows no
+    // such mode.
+    table_index_build_range_scan(heap, index, index_info, false, !index_info->ii_Concurrent, false, first, blocks,
+                                 SampleTuple, sampling, nullptr);
+}
+
+// Visits about `wanted` random blocks in order; returns how many there were. Neighbours are visited together, since a
+// scan costs something to start.
 static BlockNumber SampleBlocks(Relation heap, Relation index, IndexInfo* index_info, BlockNumber wanted, uint32 seed,
                                 Sampling* sampling) {
+    constexpr BlockNumber kLongestRun = 64;
     BlockSamplerData sampler;
     BlockSampler_Init(&sampler, RelationGetNumberOfBlocks(heap), static_cast<int>(wanted), seed);
+    pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_TOTAL, wanted);
     BlockNumber visited = 0;
+    BlockNumber first = 0;
+    BlockNumber run = 0;
     while (BlockSampler_HasMore(&sampler)) {
-        CHECK_FOR_INTERRUPTS();
-        // Rows of any visibility are as good a sample, but a concurrent build scans under an MVCC snapshot, which knows
-        // no such mode.
-        table_index_build_range_scan(heap, index, index_info, false, !index_info->ii_Concurrent, false,
-                                     BlockSampler_Next(&sampler), 1, SampleTuple, sampling, nullptr);
+        const BlockNumber block = BlockSampler_Next(&sampler);
+        if (run > 0 && (block != first + run || run == kLongestRun)) {
+            CHECK_FOR_INTERRUPTS();
+            VisitRun(heap, index, index_info, first, run, sampling);
+            pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, visited);
+            run = 0;
+        }
+        if (run == 0) first = block;
+        run++;
         visited++;
     }
+    if (run > 0) VisitRun(heap, index, index_info, first, run, sampling);
+    pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, visited);
     return visited;
 }
 
