@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "annex/calibration.h"
 #include "annex/list_builder.h"
 #include "annex/search.h"
 
@@ -97,6 +98,10 @@ class MemorySearcher {
 
     // The nearest rows with their exact distances, nearest first; valid until the next call.
     [[nodiscard]] std::span<const Neighbour> Search(const float* query, const MemorySearchOptions& options);
+
+    // A deep search for a calibration (annex/calibration.h): the `truth` are the k nearest rows.
+    void Calibrate(const float* query, std::span<const uint32_t> truth, float epsilon, size_t deep,
+                   Calibration* calibration);
 
     [[nodiscard]] const SearchCounters& counters() const noexcept { return search_.counters(); }
     [[nodiscard]] size_t rechecked() const noexcept { return rechecked_; }  // exact distances computed

@@ -61,7 +61,9 @@ struct Candidate {
     float upper;
     Place place;
     HeapTid heap_tid;
+    uint16_t probe;  // which list of its round brought it, the first being 0; 65535 stands for that one and all later
 };
+static_assert(sizeof(Candidate) == 20);
 
 struct SearchCounters {
     uint64_t lists = 0;
@@ -115,10 +117,15 @@ class ListSearch {
 
     // A round that wants at least k rows.
     void BeginRound(size_t k, float patience = kEndlessPatience);
-    // Whether the list, the next of the ranking, should be probed in this round; true as long as fewer than k' rows
-    // have been found. The caller that stops here says in EndRound how many it has probed, and may ask for more in
-    // another round, in which lists of this one are no longer asked about.
-    [[nodiscard]] bool WorthProbing(const RankedList& list) const noexcept;
+    // Whether the list, the next of the ranking, should be probed in this round. The caller that stops here says in
+    // EndRound how many it has probed, and may ask for more in another round, in which the lists of this one are no
+    // longer asked about.
+    [[nodiscard]] bool WorthProbing(const RankedList& list) const noexcept {
+        return patience_ == kEndlessPatience || Demand(list) <= patience_;
+    }
+    // The patience that probing the list takes: the left side of the inequality above, or 0 as long as fewer than k'
+    // rows have been found.
+    [[nodiscard]] float Demand(const RankedList& list) const noexcept;
     void BeginList(const RankedList& list);
     // Packed rows of the list, in order; a block may be cut at any row between two calls. start_row is the row of its
     // block at which these rows begin, as the page says; throws kCorrupted if that is not where the last call ended.

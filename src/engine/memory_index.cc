@@ -18,6 +18,8 @@ constexpr size_t kListBytes = 8192;
 constexpr size_t kMostLists = 16384;
 // Survivors lie at random places; a row is fetched while this many before it are refined.
 constexpr size_t kPrefetchAhead = 4;
+// A round is for this many more rows than are wanted, so that the last is known to be nearer than the next.
+constexpr size_t kSpareRows = 4;
 
 // Numbers of rows and lists take the place of heap TIDs and descriptors.
 HeapTid TidOf(uint32_t number) noexcept {
@@ -220,7 +222,7 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     bool exhausted = false;
     while (!exhausted) {
         target = std::min(target, index_.lists());
-        search_.BeginRound(k + 4, options.patience);
+        search_.BeginRound(k + kSpareRows, options.patience);
         // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.
         const size_t least = std::min(2 * probed, target);
         for (probed = 0; probed < target; ++probed) {
@@ -239,6 +241,27 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     for (size_t i = 0; i < index_.nan_.size() && nearest_.size() < k; ++i) Recheck(query, index_.nan_[i], k);
     std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
     return nearest_;
+}
+
+void MemorySearcher::Calibrate(const float* query, std::span<const uint32_t> truth, float epsilon, size_t deep,
+                               Calibration* calibration) {
+    const size_t k = truth.size();
+    if (search_.Begin(index_.space_, query, epsilon, std::max<size_t>(4 * k, 100000)) != RowClass::kNormal) return;
+    calibration->BeginQuery();
+    search_.BeginRound(k + kSpareRows);
+    size_t probed = 0;
+    for (; probed < std::min(deep, index_.lists()); ++probed) {
+        search_.RankTable(*index_.centroids_, ListSearch::RankAhead(probed, deep, Calibration::kMostPatience), probed);
+        const RankedList& list = search_.ranked()[probed];
+        if (!calibration->AddList(search_.Demand(list))) break;
+        ProbeList(list);
+    }
+    search_.EndRound(probed);
+    for (Candidate candidate; search_.Next(&candidate);) {
+        if (std::find(truth.begin(), truth.end(), NumberOf(candidate.heap_tid)) != truth.end())
+            calibration->AddFound(candidate.probe);
+    }
+    calibration->EndQuery(k);
 }
 
 void MemorySearcher::ProbeList(const RankedList& list) {

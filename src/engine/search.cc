@@ -215,17 +215,21 @@ void ListSearch::BeginRound(size_t k, float patience) {
     counters_.rounds++;
 }
 
-bool ListSearch::WorthProbing(const RankedList& list) const noexcept {
-    // What each dry list takes off the patience.
+float ListSearch::Demand(const RankedList& list) const noexcept {
+    // What each dry list adds to what the next one demands.
     constexpr double kDryWeight = 0.3;
-    if (Open() || patience_ == kEndlessPatience) return true;
-    const double limit =
-        static_cast<double>(patience_) / (1 + kDryWeight * std::log1p(static_cast<double>(lists_begun_ - last_gain_)));
+    if (Open()) return 0;
     const double key = static_cast<double>(list.key);
     const double threshold = static_cast<double>(threshold_);
-    if (metric_ != Metric::kInnerProduct) return key <= limit * threshold;
-    const double scale = std::max(std::fabs(threshold), std::fabs(static_cast<double>(ranked_.front().key)));
-    return key - threshold <= (limit - 1) * scale;
+    double ratio;
+    if (metric_ == Metric::kInnerProduct) {
+        const double scale = std::max(std::fabs(threshold), std::fabs(static_cast<double>(ranked_.front().key)));
+        ratio = scale > 0 ? 1 + (key - threshold) / scale : 1;
+    } else {
+        if (key <= 0) return 0;
+        ratio = key / threshold;
+    }
+    return static_cast<float>(ratio * (1 + kDryWeight * std::log1p(static_cast<double>(lists_begun_ - last_gain_))));
 }
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
@@ -324,7 +328,7 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     CheckFactors(row.scale, row.error);
     const Bounds bounds = row_query_.Bound(codes, row);
     const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
-                              survivor.heap_tid};
+                              survivor.heap_tid, static_cast<uint16_t>(std::clamp<size_t>(lists_begun_, 1, 65536) - 1)};
     counters_.refined++;
     if (candidate.lower >= ceiling_ || !seen_.Insert(survivor.place)) return;
     if (candidates_.size() >= max_candidates_) Forget();
