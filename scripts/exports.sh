@@ -44,7 +44,7 @@ if [ -n "$absent" ]; then
 fi
 
 needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
-    grep -vE '^(libc|libm|libgcc_s|libstdc\+\+|libgomp|ld-linux.*)\.so' || true)
+    grep -vE '^(libc|libm|libgcc_s|libstdc\+\+|ld-linux.*)\.so' || true)
 if [ -n "$needed" ]; then
     echo "$library needs libraries that a server may not have:" "$needed"
     status=1

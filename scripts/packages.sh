@@ -32,7 +32,7 @@ missing_packages() {
     if [ "$purpose" = tsan ]; then wanted+=" clang"; fi
     if [ "$purpose" = check ] || [ "$purpose" = tsan ]; then
         wanted+=" libgtest-dev libgmock-dev libbenchmark-dev libipc-run-perl perl python3 binutils"
-        wanted+=" clang-format clang-tidy libomp-dev shellcheck"
+        wanted+=" clang-format clang-tidy shellcheck"
     fi
     if [ "$purpose" = bench ]; then wanted+=" python3"; fi
     for package in $wanted; do

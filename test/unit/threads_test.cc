@@ -32,7 +32,14 @@ uint64_t BlockedSignals(const std::string& task) {
     return 0;
 }
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ANNEX_THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define ANNEX_THREAD_SANITIZER
+#endif
+#if defined(ANNEX_THREAD_SANITIZER)
 #define SKIP_WHERE_A_SANITIZER_HAS_THREADS() GTEST_SKIP() << "the sanitizer has a thread of its own"
 #else
 #define SKIP_WHERE_A_SANITIZER_HAS_THREADS() (void)0
@@ -100,6 +107,20 @@ TEST(Threads, ATeamThatTheSystemRefusesIsSmaller) {
     EXPECT_GE(TeamSize(), 1);
     EXPECT_LE(TeamSize(), 256);
     StopThreads();
+}
+
+// Threads that sleep may come late to a loop, or when it is over.
+TEST(Threads, EachOfManyShortLoopsDoesItsTasksOnce) {
+    StartThreads(3);
+    std::vector<int> done(7);
+    for (size_t round = 0; round < 20000; round++)
+        ParallelFor(3, 1 + round % 7, [&](size_t task, size_t) { done[task]++; });
+    StopThreads();
+    for (size_t task = 0; task < 7; task++) {
+        int expected = 0;
+        for (size_t round = 0; round < 20000; round++) expected += round % 7 >= task ? 1 : 0;
+        EXPECT_EQ(done[task], expected);
+    }
 }
 
 TEST(Threads, StoppingTwiceIsHarmless) {

@@ -1,18 +1,20 @@
-// Starts and ends the OpenMP team.
+// The team of threads: started once, asleep between loops, ended by name.
 //
-// A thread inherits the signal mask of the one that creates it, so the team is created while every signal is blocked:
-// a signal meant for the process is then never handled on a worker, where the host's handlers must not run. libgomp
-// ends the process when it cannot create a thread; therefore as many threads are first created and joined here, where a
-// refusal can be answered with a smaller team.
+// A thread inherits the signal mask of the one that creates it, so the team is created while every signal is blocked: a
+// signal meant for the process is then never handled on a worker, where the host's handlers must not run.
+//
+// Whoever waits, sleeps. OpenMP's teams spin at the end of each loop, which on a busy machine takes the processor from
+// the very threads that they wait for: builds then needed two to three times the processor time. And a loop does not
+// wait for a thread that has not woken up before its tasks were done.
 #include "engine/clustering/threads.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdint>
 
 #include "annex/clustering.h"
 
@@ -23,55 +25,64 @@ namespace {
 constexpr int kMaxThreads = 256;
 
 std::atomic<int> team_size{1};
-
-// What the team works at. Handed over by atomics rather than as variables of the parallel region, so that the thread
-// sanitizer, which cannot look into libgomp, sees what orders the threads.
-std::atomic<const internal::Loop*> current_loop{nullptr};
-std::atomic<size_t> next_worker{0};
 std::atomic<size_t> next_task{0};
-std::atomic<size_t> finished_workers{0};
 
-void TakePart() noexcept {
-    const internal::Loop& loop = *current_loop.load(std::memory_order_acquire);
-    const size_t worker = next_worker.fetch_add(1, std::memory_order_relaxed);
-    if (worker < loop.workers)
-        for (size_t task; (task = next_task.fetch_add(1, std::memory_order_relaxed)) < loop.tasks;)
-            loop.run(loop.work, task, worker);
-    finished_workers.fetch_add(1, std::memory_order_release);
+struct Team {
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // of all that follows
+    pthread_cond_t wake = PTHREAD_COND_INITIALIZER;     // there is a loop, or the team ends
+    pthread_cond_t left = PTHREAD_COND_INITIALIZER;     // the last one has left the loop
+    const internal::Loop* loop = nullptr;               // that threads may still enter
+    uint64_t loops = 0;                                 // so far
+    size_t next_worker = 0;
+    size_t inside = 0;  // threads that are in the loop, but for the caller's
+    bool ending = false;
+    std::array<pthread_t, kMaxThreads> threads{};
+};
+
+constinit Team team;
+
+void TakePart(const internal::Loop& loop, size_t worker) noexcept {
+    for (size_t task; (task = next_task.fetch_add(1, std::memory_order_relaxed)) < loop.tasks;)
+        loop.run(loop.work, task, worker);
 }
 
-// How many of `wanted` threads the system lets exist at once.
-int CreatableThreads(int wanted) noexcept {
-    std::array<pthread_t, kMaxThreads> threads;
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&gate);
-    int created = 0;
-    auto wait_at_gate = [](void* argument) -> void* {
-        auto* mutex = static_cast<pthread_mutex_t*>(argument);
-        pthread_mutex_lock(mutex);
-        pthread_mutex_unlock(mutex);
-        return nullptr;
-    };
-    while (created < wanted &&
-           pthread_create(&threads[static_cast<size_t>(created)], nullptr, wait_at_gate, &gate) == 0)
-        created++;
-    pthread_mutex_unlock(&gate);
-    for (int i = 0; i < created; i++) pthread_join(threads[static_cast<size_t>(i)], nullptr);
-    pthread_mutex_destroy(&gate);
-    return created;
+void* WorkInTeam(void*) noexcept {
+    uint64_t seen = 0;  // loops
+    pthread_mutex_lock(&team.mutex);
+    while (true) {
+        while (!team.ending && (team.loop == nullptr || team.loops == seen)) pthread_cond_wait(&team.wake, &team.mutex);
+        if (team.ending) break;
+        seen = team.loops;
+        const internal::Loop& loop = *team.loop;
+        if (team.next_worker >= loop.workers) continue;
+        const size_t worker = team.next_worker++;
+        team.inside++;
+        pthread_mutex_unlock(&team.mutex);
+        TakePart(loop, worker);
+        pthread_mutex_lock(&team.mutex);
+        if (--team.inside == 0) pthread_cond_signal(&team.left);
+    }
+    pthread_mutex_unlock(&team.mutex);
+    return nullptr;
 }
 
 }  // namespace
 
 void internal::RunOnTeam(const Loop& loop) noexcept {
-    next_worker.store(0, std::memory_order_relaxed);
     next_task.store(0, std::memory_order_relaxed);
-    current_loop.store(&loop, std::memory_order_release);
-    // Always the whole team: libgomp would end the threads that a smaller region leaves out, and start new ones later
-    // under whatever signal mask holds then.
-#pragma omp parallel num_threads(TeamSize())
-    TakePart();
-    (void)finished_workers.load(std::memory_order_acquire);
+    pthread_mutex_lock(&team.mutex);
+    team.loop = &loop;
+    team.loops++;
+    team.next_worker = 1;
+    pthread_cond_broadcast(&team.wake);
+    pthread_mutex_unlock(&team.mutex);
+
+    TakePart(loop, 0);
+
+    pthread_mutex_lock(&team.mutex);
+    team.loop = nullptr;
+    while (team.inside > 0) pthread_cond_wait(&team.left, &team.mutex);
+    pthread_mutex_unlock(&team.mutex);
 }
 
 int TeamSize() noexcept {
@@ -81,26 +92,28 @@ int TeamSize() noexcept {
 void StartThreads(int threads) noexcept {
     StopThreads();
     threads = std::min(threads, kMaxThreads);
-    if (threads <= 1) return;
-
     sigset_t all;
     sigset_t previous;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
-    threads = 1 + CreatableThreads(threads - 1);
-    int started = 1;
-    if (threads > 1) {
-#pragma omp parallel num_threads(threads)
-        if (omp_get_thread_num() == 0) started = omp_get_num_threads();
-    }
+    int size = 1;
+    while (size < threads &&
+           pthread_create(&team.threads[static_cast<size_t>(size)], nullptr, WorkInTeam, nullptr) == 0)
+        size++;
     pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-    team_size.store(started, std::memory_order_relaxed);
+    team_size.store(size, std::memory_order_relaxed);
 }
 
 void StopThreads() noexcept {
-    if (TeamSize() <= 1) return;
+    const int size = TeamSize();
+    if (size <= 1) return;
     team_size.store(1, std::memory_order_relaxed);
-    omp_pause_resource_all(omp_pause_hard);
+    pthread_mutex_lock(&team.mutex);
+    team.ending = true;
+    pthread_cond_broadcast(&team.wake);
+    pthread_mutex_unlock(&team.mutex);
+    for (int i = 1; i < size; i++) pthread_join(team.threads[static_cast<size_t>(i)], nullptr);
+    team.ending = false;
 }
 
 }  // namespace annex
