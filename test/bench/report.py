@@ -27,6 +27,20 @@ def qps_at(recall, points):
     return None
 
 
+def best_recall(points):
+    """The point of the highest recall."""
+    return frontier(points)[-1]
+
+
+def speed_ratio(recall, ours, theirs):
+    """How much faster `ours` is at a recall, both pairs (recall, QPS) of settings: where theirs never reach it, at least
+    the ratio to their setting that comes nearest."""
+    reached, other = qps_at(recall, ours), qps_at(recall, theirs)
+    if reached and not other:
+        return f"> {ratio(reached, best_recall(theirs)[1])}"
+    return ratio(reached, other)
+
+
 def number(value, digits=0):
     return "–" if value is None else f"{value:,.{digits}f}"
 
@@ -72,4 +86,15 @@ class Comparison:
         cells = [show(value) for value in values]
         if self.both:
             cells.append(ratio(*(reversed(values) if less_is_better else values)))
+        row(label, *cells)
+
+    def recall_line(self, label, recall, points):
+        """QPS at a recall; where an engine never reaches it, the most that it reaches and its QPS there."""
+        cells = []
+        for each in points:
+            reached = qps_at(recall, each)
+            most, qps = best_recall(each)
+            cells.append(number(reached) if reached else f"({most:.3f} @ {number(qps)})")
+        if self.both:
+            cells.append(speed_ratio(recall, *points))
         row(label, *cells)

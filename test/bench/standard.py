@@ -3,7 +3,7 @@ alone in memory.
 
 All settings of all engines are measured in turn, round after round, and the fastest round of each counts. The floor is
 the same statement on a table of 60 rows with the same kind of index: what PostgreSQL itself costs. "QPS at a recall" lies
-between the two neighbouring settings, log QPS linear in recall.
+between the two neighbouring settings, log QPS linear in recall; where one never reaches it, the ratio is a lower bound.
 """
 
 from engine_alone import EngineAlone
@@ -11,7 +11,7 @@ from engines import installed_engines
 from inserts import Inserts
 from instance import FLOOR, SCAN, Instance, keep_best, measure_rounds, note
 from limits import Limits
-from report import Comparison, heading, number, qps_at, quotient, ratio, row, share, table
+from report import Comparison, heading, number, quotient, ratio, row, share, speed_ratio, table
 from target_recall import TargetRecall
 
 RECALLS = (.95, .99, .999)
@@ -63,7 +63,7 @@ def summary_cells(instances, inserts):
     for position in (0, 1):
         for target in RECALLS[:2]:
             known = position < len(ours.data.query_sets)
-            cells.append(ratio(*(qps_at(target, each.points(position)) for each in instances)) if known else "")
+            cells.append(speed_ratio(target, *(each.points(position) for each in instances)) if known else "")
     rates = [inserts.rate_of_one(each) for each in instances]
     return cells + [ratio(theirs.build_cost.seconds, ours.build_cost.seconds),
                     ratio(ours.index_bytes, theirs.index_bytes), ratio(*rates)]
@@ -110,8 +110,8 @@ def summarize(instances, floor, scan, inserts):
     comparison.line("sequential scan: QPS", [scan[each.engine.name] for each in instances], lambda v: number(v, 1))
     for position, queries in enumerate(instances[0].data.query_sets):
         for target in RECALLS:
-            values = [qps_at(target, each.points(position, target)) for each in instances]
-            comparison.line(f"{queries.name}: QPS at recall {target}", values)
+            comparison.recall_line(f"{queries.name}: QPS at recall {target}", target,
+                                   [each.points(position, target) for each in instances])
 
 
 def list_settings(instances, floor, scan):
