@@ -1,8 +1,8 @@
 """Measures vector indexes in a running PostgreSQL and prints Markdown; run.sh starts the server and calls this.
 
 Each data set and each engine get a database of their own in the same server. What is measured is said in the module of
-the mode: standard.py and, for annex alone, choices.py, growth.py, drift.py and cold.py. How speed and recall are measured
-is said in instance.py.
+the mode: standard.py and, for annex alone, choices.py, growth.py, drift.py, cold.py and perf_profile.py. How speed and
+recall are measured is said in instance.py.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from datasets import find_data_sets
 from engines import installed_engines
 from psql import Session
 
-MODES = {"standard": "standard", "options": "choices", "growth": "growth", "drift": "drift", "cold": "cold"}
+MODES = {"standard": "standard", "options": "choices", "growth": "growth", "drift": "drift", "cold": "cold",
+         "profile": "perf_profile"}
 
 
 def machine():

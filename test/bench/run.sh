@@ -7,6 +7,7 @@
 #                          growth              an index made on an empty table beside one built afterwards
 #                          drift               rows that come sorted, old ones deleted, new ones of another kind
 #                          cold                shared_buffers a tenth of the index: pages read a query
+#                          profile             where a query's time goes, by perf
 #   BENCH_DATA=DIR[:DIR]   folders of data files (default: ../shared/data where that exists, else the demo's data)
 #   BENCH_SETS="A B"       only these data sets of the folders
 #   BENCH_ROWS=N           only the first N rows of each (the exact answers are then computed, not read)
