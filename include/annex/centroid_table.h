@@ -26,8 +26,13 @@ class CentroidTable {
     [[nodiscard]] float scale(size_t list) const noexcept { return scales_[list]; }
     [[nodiscard]] float rho(size_t list) const noexcept { return rhos_[list]; }
 
+    [[nodiscard]] HeapTid target(size_t list) const noexcept { return targets_[list]; }
+    void Prefetch(size_t list) const noexcept {
+        for (size_t at = 0; at < padded_; at += 64) __builtin_prefetch(codes(list) + at);
+    }
+
     [[nodiscard]] static size_t BytesPerList(size_t padded) noexcept {
-        return padded + EntryBytes(padded) + 2 * sizeof(float);
+        return padded + EntryBytes(padded) + 2 * sizeof(float) + sizeof(HeapTid);
     }
 
   private:
@@ -41,6 +46,7 @@ class CentroidTable {
     std::vector<int8_t> codes_;
     std::vector<float> scales_;
     std::vector<float> rhos_;
+    std::vector<HeapTid> targets_;
 };
 
 // The entry of a centroid in the root's list: coded for L2 around the origin whatever the metric is, since rows are

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "annex/centroid_table.h"
+#include "annex/least_first.h"
 #include "annex/place_set.h"
 #include "annex/refinement.h"
 #include "annex/sketch.h"
@@ -154,7 +155,7 @@ class ListSearch {
 
   private:
     void Reset(const Space& space);
-    void TakeCentroids(size_t count);
+    void EstimateTable(const CentroidTable& table);
     void Estimate(const BlockTrailer& trailer);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
@@ -179,9 +180,8 @@ class ListSearch {
     std::vector<Survivor> taken_;   // handed out by TakeSurvivors
     std::vector<uint8_t> scratch_;  // a block made of entries
 
-    std::vector<Survivor> centroids_;
-    std::vector<uint64_t> centroid_keys_;  // estimates, made comparable as integers, above numbers in centroids_
-    size_t centroids_given_ = 0;
+    std::vector<Survivor> centroids_;  // unless they lie in a table
+    LeastFirst estimates_;             // of the centroids
     std::vector<RankedList> ranked_;
     size_t probed_ = 0;
 

@@ -20,6 +20,7 @@ CentroidTable::CentroidTable(size_t padded, size_t lists) : padded_(padded), dec
     codes_.reserve(lists * padded);
     scales_.reserve(lists);
     rhos_.reserve(lists);
+    targets_.reserve(lists);
 }
 
 void CentroidTable::Add(HeapTid target, const int8_t* codes, float scale, float rho) {
@@ -27,6 +28,7 @@ void CentroidTable::Add(HeapTid target, const int8_t* codes, float scale, float 
     codes_.insert(codes_.end(), codes, codes + padded_);
     scales_.push_back(scale);
     rhos_.push_back(rho);
+    targets_.push_back(target);
     DecodeRow(codes, scale, padded_, decoded_.data());
     entries_.resize(entries_.size() + EntryBytes(padded_));
     EncodeCentroid(decoded_.data(), origin_.data(), rho, target, number, padded_,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "annex/error.h"
@@ -30,8 +29,7 @@ void ListSearch::Reset(const Space& space) {
     scratch_.resize(code_rows_ * kRowBytes);
     survivors_.clear();
     centroids_.clear();
-    centroid_keys_.clear();
-    centroids_given_ = 0;
+    (void)estimates_.Reset(0);
     ranked_.clear();
     probed_ = 0;
     best_.clear();
@@ -87,35 +85,13 @@ void ListSearch::EndRanking() {
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "the list of centroids ends inside a block");
     centroids_.swap(survivors_);
     survivors_.clear();
-    centroids_given_ = 0;
-}
-
-// An integer that orders as the float does; no NaN comes here.
-static uint32_t OrderedBits(float value) noexcept {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-}
-
-// Moves the best of the remaining keys to their front and the centroids they name to taken_.
-void ListSearch::TakeCentroids(size_t count) {
-    if (centroid_keys_.size() != centroids_.size()) {
-        centroid_keys_.resize(centroids_.size());
-        for (size_t i = 0; i < centroids_.size(); i++)
-            centroid_keys_[i] = static_cast<uint64_t>(OrderedBits(centroids_[i].bound)) << 32 | i;
-    }
-    const size_t begin = centroids_given_;
-    const size_t end = std::min(begin + count, centroids_.size());
-    if (end < centroids_.size())
-        std::nth_element(centroid_keys_.begin() + static_cast<ptrdiff_t>(begin),
-                         centroid_keys_.begin() + static_cast<ptrdiff_t>(end), centroid_keys_.end());
-    taken_.clear();
-    for (size_t i = begin; i < end; i++) taken_.push_back(centroids_[centroid_keys_[i] & UINT32_MAX]);
-    centroids_given_ = end;
+    const std::span<float> estimates = estimates_.Reset(centroids_.size());
+    for (size_t i = 0; i < centroids_.size(); i++) estimates[i] = centroids_[i].bound;
 }
 
 std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
-    TakeCentroids(count);
+    taken_.clear();
+    for (const uint32_t number : estimates_.Next(count)) taken_.push_back(centroids_[number]);
     std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
     return taken_;
 }
@@ -158,24 +134,46 @@ void ListSearch::SortRanked(size_t kept) {
               [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
 }
 
+// The table's entries are live, and its blocks whole.
+void ListSearch::EstimateTable(const CentroidTable& table) {
+    BeginRanking();
+    const Kernels& kernels = ActiveKernels();
+    const std::span<float> estimates = estimates_.Reset(table.size());
+    const uint8_t* rows = table.rows();
+    float bounds[kBlockSize];
+    for (size_t first = 0; first < table.size(); first += kBlockSize) {
+        std::fill(std::begin(sums_), std::end(sums_), 0);
+        kernels.sketch_accumulate(rows, code_rows_, sketch_query_.table(), sums_);
+        rows += code_rows_ * kRowBytes;
+        const auto& trailer = *reinterpret_cast<const BlockTrailer*>(rows);
+        rows += sizeof(BlockTrailer);
+        (void)kernels.sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_, threshold_,
+                                    bounds);
+        for (size_t v = 0; v < std::min(kBlockSize, table.size() - first); v++)
+            estimates[first + v] = std::isnan(bounds[v]) ? -kInfinity : bounds[v];
+        counters_.entries += kBlockSize;
+    }
+}
+
 void ListSearch::RankTable(const CentroidTable& table, size_t wanted, size_t kept) {
     const size_t count = RankedFor(wanted);
     if (ranked_.size() >= std::min(count, table.size())) return;
-    if (centroids_.empty()) {
-        BeginRanking();
-        FeedRows(table.rows(), table.row_count(), 0);
-        EndRanking();
+    if (estimates_.size() != table.size()) EstimateTable(table);
+    // Rows of centroids are many and wanted in no order that a processor could foresee.
+    constexpr size_t kAhead = 4;
+    const std::span<const uint32_t> nearest = estimates_.Next(count - ranked_.size());
+    for (size_t i = 0; i < std::min(kAhead, nearest.size()); i++) table.Prefetch(nearest[i]);
+    for (size_t i = 0; i < nearest.size(); i++) {
+        if (i + kAhead < nearest.size()) table.Prefetch(nearest[i + kAhead]);
+        const uint32_t list = nearest[i];
+        Rank({0, list, table.target(list)}, table.codes(list), table.scale(list), table.rho(list));
     }
-    TakeCentroids(count - ranked_.size());
-    for (const Survivor& centroid : taken_)
-        Rank(centroid, table.codes(centroid.place), table.scale(centroid.place), table.rho(centroid.place));
     SortRanked(kept);
 }
 
 void ListSearch::RankAgain() {
     centroids_.clear();
-    centroid_keys_.clear();
-    centroids_given_ = 0;
+    (void)estimates_.Reset(0);
     ranked_.clear();
     probed_ = 0;
     row_in_block_ = 0;
