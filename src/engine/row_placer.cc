@@ -53,21 +53,18 @@ void RowPlacer::Add(const Near& list, HeapTid heap_tid) {
     placements_.push_back({list.target, entry});
 }
 
-// By SOAR's loss: ||r'||^2 + <r', r>^2 / ||r||^2.
+// By SOAR's loss: ||r'||^2 + <r', r>^2 / ||r||^2, where 2 <r', r> = ||r'||^2 + ||r||^2 - ||c' - c||^2.
 const RowPlacer::Near& RowPlacer::Second() const {
     const size_t padded = space_->padded();
-    const float* y = search_.y();
     const float* c = &centroids_[near_[0].row * padded];
     const auto squared = static_cast<double>(near_[0].squared_distance);
     double least = std::numeric_limits<double>::infinity();
     size_t best = 1;
     for (size_t i = 1; i < std::min(near_.size(), kNearest); i++) {
-        const float* other = &centroids_[near_[i].row * padded];
-        double dot = 0;
-        for (size_t j = 0; j < padded; j++)
-            dot += (static_cast<double>(y[j]) - static_cast<double>(other[j])) *
-                   (static_cast<double>(y[j]) - static_cast<double>(c[j]));
-        const double loss = static_cast<double>(near_[i].squared_distance) + (squared > 0 ? dot * dot / squared : 0);
+        const auto other = static_cast<double>(near_[i].squared_distance);
+        const float between = ActiveKernels().l2_squared(c, &centroids_[near_[i].row * padded], padded);
+        const double dot = (other + squared - static_cast<double>(between)) / 2;
+        const double loss = other + (squared > 0 ? dot * dot / squared : 0);
         if (loss < least) {
             least = loss;
             best = i;

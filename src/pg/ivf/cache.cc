@@ -259,6 +259,12 @@ bool DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, Lis
     return true;
 }
 
+void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, BlockNumber block) {
+    uint32 list;
+    if (cached->descriptors != nullptr && ListNumber(meta, id, &list) && list < cached->slots)
+        cached->descriptors[list].insert = block;
+}
+
 // Pinning by a hint does not count as a use: pages that are read in no other way would be the first that shared buffers
 // give up. One time in 16, at random so that no page is always left out, the buffer is looked up as usual.
 static bool LookUpAnyway() {

@@ -28,6 +28,8 @@ struct CachedIndex;
 // (CheckMoved).
 [[nodiscard]] bool DescriptorOf(CachedIndex* cached, Relation index, const MetaPage& meta, ListId id,
                                 ListDescriptor* descriptor);
+// Where the backend has put a row into a list last: the cached descriptor's `insert` from now on. A hint.
+void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, BlockNumber block);
 // Pins a page, trying the buffer where it was found before.
 [[nodiscard]] Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block);
 

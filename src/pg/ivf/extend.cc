@@ -63,7 +63,7 @@ static Buffer LockPage(Relation index, BlockNumber block) {
     return buffer;
 }
 
-BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation) {
+BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation, const ListRoom& room) {
     Buffer descriptor_buffer = LockPage(index, id.block);
     const DescriptorPage seen = DescriptorPage::Open(index, id.block, BufferGetPage(descriptor_buffer));
     if (id.slot >= seen.header->count) ReportCorrupted(index, id.block, "a list has no descriptor");
@@ -80,7 +80,7 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 g
         const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), meta.padded);
         if (!last.BelongsTo(id, before.generation) || NextOf(last.page) != InvalidBlockNumber)
             ReportCorrupted(index, before.last, "the page is not the end of its list");
-        if (last.HasRoom(meta.padded)) {
+        if (last.HasRoom(meta.padded) && before.last != room.last) {
             UnlockReleaseBuffer(last_buffer);
             UnlockReleaseBuffer(descriptor_buffer);
             return before.last;
@@ -101,7 +101,8 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 g
         descriptor->first = new_block;
         descriptor->contiguous = 1;
     }
-    descriptor->last = descriptor->insert = new_block;
+    descriptor->last = new_block;
+    descriptor->insert = room.first != InvalidBlockNumber ? room.first : new_block;
     descriptor->pages++;
     Page new_page = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
     ListPage::Init(new_page, id, before);
@@ -115,17 +116,25 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 g
     return new_block;
 }
 
-// Names a row page on the meta page, where every backend looks first.
-static void NoteRowPage(Relation index, BlockNumber block) {
-    Buffer buffer = LockPage(index, 0);
+// Names a row page on the meta page, where a backend that has none looks first; once for all backends that need pages
+// at the same time, and not while the one that stands there has room.
+static void NoteRowPage(Relation index, BlockNumber left, BlockNumber block) {
+    Buffer buffer = ReadBuffer(index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
     CheckPage(index, 0, BufferGetPage(buffer), PageKind::kMeta);
-    GenericXLogState* state = GenericXLogStart(index);
-    MetaOf(GenericXLogRegisterBuffer(state, buffer, 0))->row_insert = block;
-    GenericXLogFinish(state);
-    UnlockReleaseBuffer(buffer);
+    const BlockNumber named = MetaOf(BufferGetPage(buffer))->row_insert;
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    if (named == InvalidBlockNumber || named == left) {
+        LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+        GenericXLogState* state = GenericXLogStart(index);
+        MetaOf(GenericXLogRegisterBuffer(state, buffer, 0))->row_insert = block;
+        GenericXLogFinish(state);
+        LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    }
+    ReleaseBuffer(buffer);
 }
 
-BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
+BlockNumber AddRowPage(Relation index, const MetaPage& meta, BlockNumber left) {
     const RowLayout layout(meta.padded);
     if (RelationGetNumberOfBlocks(index) >= layout.MaxBlock())
         ereport(ERROR,
@@ -149,7 +158,9 @@ BlockNumber AddRowPage(Relation index, const MetaPage& meta) {
     if (BufferIsValid(tail_buffer)) UnlockReleaseBuffer(tail_buffer);
     UnlockReleaseBuffer(head_buffer);
     ANNEX_STOP_POINT("extend-rows-after-record");
-    NoteRowPage(index, head_block);
+    // A page of one row is full as soon as anybody could look for it.
+    if (layout.rows_per_page == 1) return head_block;
+    NoteRowPage(index, left, head_block);
     ANNEX_STOP_POINT("extend-rows-named");
 
     // So that another backend finds the page: the map is searched from its root.

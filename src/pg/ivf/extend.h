@@ -23,12 +23,20 @@ inline constexpr Size kFreePageSpace = BLCKSZ - 1;
 [[nodiscard]] Size FreeSpaceForRow(const RowLayout& layout);
 [[nodiscard]] Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots);
 
+// Pages of a list that have room, as far as someone knows who wants another one; InvalidBlockNumber: there are none.
+struct ListRoom {
+    BlockNumber first;
+    BlockNumber last;
+};
+
 // An empty page at the list's end, or its last page if that has room (someone else has just made it, or the hint where
 // to look was wrong). InvalidBlockNumber: the list of that generation is no longer used.
-[[nodiscard]] BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation);
+[[nodiscard]] BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 generation,
+                                     const ListRoom& room);
 
-// An empty row page, with its second page where rows take two; noted on the meta page and in the free space map.
-[[nodiscard]] BlockNumber AddRowPage(Relation index, const MetaPage& meta);
+// An empty row page, with its second page where rows take two. `left`: a row page that is full, or InvalidBlockNumber;
+// where the meta page names that one or none, it names the new one.
+[[nodiscard]] BlockNumber AddRowPage(Relation index, const MetaPage& meta, BlockNumber left);
 
 // The same for a side chain.
 [[nodiscard]] BlockNumber ExtendSideChain(Relation index, SideChain chain);

@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
+#include "pg/ivf/delta.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/feed.h"
 #include "pg/ivf/insert_plan.h"
@@ -19,61 +20,96 @@ namespace annex::pg::ivf {
 
 // ---- Choosing pages ----
 
-// Finds a page of the list that seems to have room, extending the list when there is none. False: it has moved.
-static bool FindListPage(Inserter* inserter, Target* target) {
+// Several inserters may fill one list: so many of its pages may have room at the same time.
+static constexpr int kMostOpenPages = 4;
+// A page was found locked, waited for, found locked again and given up: so often for two pages.
+static constexpr int kBusyTwice = 4;
+
+// Looks at a page of the list; false: it is not one. `next`: the page after it.
+static bool LookAt(Inserter* inserter, const Target& target, BlockNumber block, bool* room, BlockNumber* next) {
+    Buffer buffer = PinPage(target.cached, inserter->index, block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page bytes = BufferGetPage(buffer);
+    bool ours = false;
+    if (!PageIsOurs(bytes) || KindOf(bytes) == PageKind::kList) {
+        const ListPage page = ListPage::Open(inserter->index, block, bytes, inserter->meta.padded);
+        ours = page.BelongsTo(target.id, target.generation);
+        *room = page.HasRoom(inserter->meta.padded);
+        *next = NextOf(bytes);
+    }
+    UnlockReleaseBuffer(buffer);
+    return ours;
+}
+
+// Finds another page of the list that seems to have room, extending the list if there is none; `avoid` is locked by
+// others all the time. False: the list has moved.
+static bool FindListPage(Inserter* inserter, Target* target, BlockNumber avoid) {
     Relation index = inserter->index;
-    const MetaPage& meta = *target->meta;
-    IndexFile file{index, 0, inserter->cached};
+    ListDescriptor list;
+    if (!ReadDescriptor(index, *target->meta, target->id, &list) || list.generation != target->generation) {
+        CheckMoved(index, *target->meta, target->id.block, "a centroid names a list that is not live");
+        return false;
+    }
+    IndexFile file{index, 0};
     BlockNumber visited = 0;
-    for (BlockNumber block = target->hint; block != InvalidBlockNumber;) {
+    BlockNumber open[kMostOpenPages];
+    int count = 0;
+    for (BlockNumber block = list.insert; block != InvalidBlockNumber && count < kMostOpenPages;) {
         CHECK_FOR_INTERRUPTS();
         if (block == 0 || !file.Holds(block) || !file.Holds(visited++))
             ReportCorrupted(index, block, "a list names an impossible page");
-        Buffer buffer = PinPage(inserter->cached, index, block);
-        LockBuffer(buffer, BUFFER_LOCK_SHARE);
-        Page bytes = BufferGetPage(buffer);
-        bool ours = false;
         bool room = false;
-        if (!PageIsOurs(bytes) || KindOf(bytes) == PageKind::kList) {
-            const ListPage page = ListPage::Open(index, block, bytes, meta.padded);
-            ours = page.BelongsTo(target->id, target->generation);
-            room = page.HasRoom(meta.padded);
-        }
-        const BlockNumber next = NextOf(bytes);
-        UnlockReleaseBuffer(buffer);
-        if (!ours) {
-            CheckMoved(index, meta, block, "the page belongs to another list");
+        BlockNumber next = InvalidBlockNumber;
+        if (!LookAt(inserter, *target, block, &room, &next)) {
+            CheckMoved(index, *target->meta, block, "the page belongs to another list");
             return false;
         }
-        if (room) {
-            target->block = target->hint = block;
-            return true;
-        }
+        if (room) open[count++] = block;
         block = next;
     }
-    target->block = target->hint = ExtendList(index, meta, target->id, target->generation);
-    if (target->block != InvalidBlockNumber) return true;
-    CheckMoved(index, meta, target->id.block, "the list is not used");
-    return false;
+    const bool only_avoided = count == 0 || (count == 1 && open[0] == avoid);
+    if (only_avoided || (count < kMostOpenPages && target->found_busy > kBusyTwice)) {
+        ListRoom room{InvalidBlockNumber, InvalidBlockNumber};
+        if (count > 0) room = {open[0], open[count - 1]};
+        target->block = ExtendList(index, *target->meta, target->id, target->generation, room);
+    } else {
+        // Different backends begin at different pages.
+        int chosen = MyProcPid % count;
+        if (open[chosen] == avoid) chosen = (chosen + 1) % count;
+        target->block = open[chosen];
+    }
+    if (target->block == InvalidBlockNumber) {
+        CheckMoved(index, *target->meta, target->id.block, "the list is not used");
+        return false;
+    }
+    RememberInsertPage(target->cached, *target->meta, target->id, target->block);
+    return true;
 }
 
-// A row page that may have a free slot. `full`: the one tried last, which had none.
-static BlockNumber FindRowPage(Relation index, const MetaPage& meta, BlockNumber full) {
-    const RowLayout layout(meta.padded);
+// What made the inserter leave a row page.
+enum class LeftBecause : uint8 { kNothing, kFull, kBusy };
+
+// A row page that may have a free slot, other than the one that is left.
+static BlockNumber FindRowPage(Inserter* inserter, BlockNumber left, LeftBecause because) {
+    Relation index = inserter->index;
+    const RowLayout layout(inserter->meta.padded);
     BlockNumber block = InvalidBlockNumber;
-    if (full == InvalidBlockNumber) {
+    if (because == LeftBecause::kFull) inserter->left_row_page = left;
+    if (because == LeftBecause::kNothing) {
         block = RelationGetTargetBlock(index);
-        if (block == InvalidBlockNumber) block = meta.row_insert;
+        if (block == InvalidBlockNumber && inserter->meta.row_insert != inserter->left_row_page)
+            block = inserter->meta.row_insert;
     }
     if (block == InvalidBlockNumber) {
-        block = full != InvalidBlockNumber ? RecordAndGetPageWithFreeSpace(index, full, 0, FreeSpaceForRow(layout))
-                                           : GetPageWithFreeSpace(index, FreeSpaceForRow(layout));
+        const Size space = FreeSpaceForRow(layout);
+        block = because == LeftBecause::kFull ? RecordAndGetPageWithFreeSpace(index, left, 0, space)
+                                              : GetPageWithFreeSpace(index, space);
         if (block != InvalidBlockNumber && PromisesFreePage(GetRecordedFreeSpace(index, block)))
-            return AddRowPage(index, meta);
+            block = InvalidBlockNumber;
     }
-    if (block == InvalidBlockNumber || block == 0 || block > layout.MaxBlock() ||
+    if (block == InvalidBlockNumber || block == left || block == 0 || block > layout.MaxBlock() ||
         block >= RelationGetNumberOfBlocks(index))
-        block = AddRowPage(index, meta);
+        block = AddRowPage(index, inserter->meta, inserter->left_row_page);
     return block;
 }
 
@@ -99,7 +135,7 @@ static BlockNumber TailOf(Relation index, const MetaPage& meta, BlockNumber row_
 // Pages that one record changes, in ascending order of blocks.
 class PageSet {
   public:
-    static constexpr int kMost = MAX_GENERIC_XLOG_PAGES;
+    static constexpr int kMost = DeltaRecord::kMostPages;
 
     // Once each: a hint may name a page that is in the set already, and no page can be locked twice.
     void Add(BlockNumber block) {
@@ -119,33 +155,26 @@ class PageSet {
         meta_ = PinPage(inserter->cached, inserter->index, 0);
         for (int i = 0; i < count_; i++) buffers_[i] = PinPage(inserter->cached, inserter->index, blocks_[i]);
     }
-    // Locks the meta page and all others; without waiting for the others. False: one of them is locked by someone else,
-    // and everything is unlocked, still pinned.
-    bool Lock(int* busy) {
+    // Locks the meta page and all others; without waiting for the others. Else nothing is locked, and `busy` is a page
+    // that someone else has locked.
+    [[nodiscard]] bool Lock(BlockNumber* busy) {
         LockBuffer(meta_, BUFFER_LOCK_SHARE);
         for (int i = 0; i < count_; i++) {
             if (ConditionalLockBuffer(buffers_[i])) continue;
-            *busy = i;
+            *busy = blocks_[i];
             while (--i >= 0) LockBuffer(buffers_[i], BUFFER_LOCK_UNLOCK);
             LockBuffer(meta_, BUFFER_LOCK_UNLOCK);
             return false;
         }
         return true;
     }
-    // Waits until a page is no longer locked.
-    void WaitFor(int busy) {
-        LockBuffer(buffers_[busy], BUFFER_LOCK_EXCLUSIVE);
-        LockBuffer(buffers_[busy], BUFFER_LOCK_UNLOCK);
-    }
-    void Register(GenericXLogState* state) {
-        for (int i = 0; i < count_; i++) pages_[i] = GenericXLogRegisterBuffer(state, buffers_[i], 0);
-    }
     [[nodiscard]] Page MetaPageBytes() const { return BufferGetPage(meta_); }
-    [[nodiscard]] Page Of(BlockNumber block) const {
+    [[nodiscard]] Buffer Of(BlockNumber block) const {
         for (int i = 0; i < count_; i++)
-            if (blocks_[i] == block) return pages_[i];
-        return nullptr;
+            if (blocks_[i] == block) return buffers_[i];
+        return InvalidBuffer;
     }
+    [[nodiscard]] Page PageOf(BlockNumber block) const { return BufferGetPage(Of(block)); }
     void Unlock() {
         for (int i = count_ - 1; i >= 0; i--) LockBuffer(buffers_[i], BUFFER_LOCK_UNLOCK);
         LockBuffer(meta_, BUFFER_LOCK_UNLOCK);
@@ -159,7 +188,6 @@ class PageSet {
     Buffer meta_ = InvalidBuffer;
     BlockNumber blocks_[kMost];
     Buffer buffers_[kMost];
-    Page pages_[kMost];
     int count_ = 0;
 };
 
@@ -170,6 +198,7 @@ enum class Outcome : uint8 {
     kWritten,
     kRowPageFull,   // or no row page at all
     kListPageFull,  // or no page of the list any more
+    kBusy,          // a page is locked by someone else
     kMoved,         // the index has gone on: its lists are no longer those that were planned for
 };
 
@@ -178,24 +207,48 @@ struct Record {
     BlockNumber row_block;   // InvalidBlockNumber: nothing is to be done to the row
     BlockNumber tail_block;  // InvalidBlockNumber: none
     int targets;
+    BlockNumber busy;  // the page that is locked by someone else
+    int full;          // the target whose page has no room
     PageSet set;
 };
 
+static constexpr Size kLowerOffset = offsetof(PageHeaderData, pd_lower);
+static_assert(sizeof(PageHeaderData::pd_lower) == sizeof(uint16));
+
+static Size OffsetOn(Page page, const void* at) {
+    return static_cast<Size>(static_cast<const char*>(at) - static_cast<const char*>(page));
+}
+
 // Appends an entry; 32 of them become a block in the place where they lie.
-static void AppendEntry(const ListPage& page, const uint8* entry, uint32 padded, uint8* pack_scratch) {
-    ListPageHeader* header = page.header;
-    memcpy(page.entry(header->entries, padded), entry, EntryBytes(padded));
-    header->entries++;
-    header->live++;
-    if (header->entries == kBlockSize) {
-        memcpy(pack_scratch, page.entry(0, padded), kBlockSize * EntryBytes(padded));
-        uint8* rows = page.area() + header->rows * kRowBytes;
-        PackBlock(pack_scratch, kBlockSize, padded, rows,
-                  reinterpret_cast<BlockTrailer*>(rows + CodeRows(padded) * kRowBytes));
-        header->rows = static_cast<uint16>(header->rows + CodeRows(padded) + kTrailerRows);
-        header->entries = 0;
+static void AppendEntry(Inserter* inserter, DeltaRecord* delta, Buffer buffer, const uint8* entry) {
+    const uint32 padded = inserter->meta.padded;
+    const Size entry_bytes = EntryBytes(padded);
+    Page bytes = BufferGetPage(buffer);
+    const ListPage page = ListPage::At(bytes);
+    const int to = delta->Add(buffer);
+    ListPageHeader header = *page.header;
+    header.live++;
+    header.entries++;
+    if (header.entries < kBlockSize) {
+        delta->Put(to, OffsetOn(bytes, page.entry(header.entries - 1U, padded)), entry, entry_bytes);
+    } else {
+        memcpy(inserter->pack_scratch, page.entry(0, padded), (kBlockSize - 1) * entry_bytes);
+        memcpy(inserter->pack_scratch + (kBlockSize - 1) * entry_bytes, entry, entry_bytes);
+        auto* rows =
+            reinterpret_cast<uint8*>(delta->Reserve(to, OffsetOn(bytes, page.entry(0, padded)), BlockBytes(padded)));
+        BlockTrailer trailer;
+        PackBlock(inserter->pack_scratch, kBlockSize, padded, rows, &trailer);
+        memcpy(rows + CodeRows(padded) * kRowBytes, &trailer, sizeof trailer);
+        header.rows = static_cast<uint16>(header.rows + CodeRows(padded) + kTrailerRows);
+        header.entries = 0;
     }
-    page.SetLower(padded);
+    // What is changed of it lies side by side.
+    const Size from =
+        header.rows != page.header->rows ? offsetof(ListPageHeader, rows) : offsetof(ListPageHeader, entries);
+    const Size end = offsetof(ListPageHeader, level);
+    delta->Put(to, OffsetOn(bytes, page.header) + from, reinterpret_cast<const char*>(&header) + from, end - from);
+    const uint16 lower = ListPage::Lower(header, padded);
+    delta->Put(to, kLowerOffset, &lower, sizeof lower);
 }
 
 static bool StillPlanned(const Inserter& inserter, Page page) {
@@ -207,7 +260,7 @@ static bool StillPlanned(const Inserter& inserter, Page page) {
 // A free slot for the row on its page, if it is still one of rows.
 static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
     const RowLayout layout(inserter->meta.padded);
-    Page bytes = record.set.Of(record.row_block);
+    Page bytes = record.set.PageOf(record.row_block);
     if (!PageIsOurs(bytes) || KindOf(bytes) != PageKind::kRows) return false;
     const RowPage rows = RowPage::Open(inserter->index, record.row_block, bytes, layout);
     const uint32 free = rows.FreeSlot(layout);
@@ -215,7 +268,7 @@ static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
     *slot = static_cast<uint16>(free);
     if (!layout.TwoPages(inserter->meta.padded)) return true;
     if (NextOf(bytes) != record.tail_block) return false;
-    Page tail = record.set.Of(record.tail_block);
+    Page tail = record.set.PageOf(record.tail_block);
     CheckPage(inserter->index, record.tail_block, tail, PageKind::kRowTail);
     if (OpaqueOf(tail)->head != record.row_block)
         ReportCorrupted(inserter->index, record.tail_block, "the second part of a row belongs to another row");
@@ -223,52 +276,69 @@ static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
 }
 
 static bool HasRoomFor(Inserter* inserter, const Record& record, const Target& target) {
-    Page bytes = record.set.Of(target.block);
+    Page bytes = record.set.PageOf(target.block);
     if (PageIsOurs(bytes) && KindOf(bytes) != PageKind::kList) return false;
     const ListPage page = ListPage::Open(inserter->index, target.block, bytes, inserter->meta.padded);
     return page.BelongsTo(target.id, target.generation) && page.HasRoom(inserter->meta.padded);
 }
 
-static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16 slot) {
+static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16 slot, DeltaRecord* delta) {
     const RowLayout layout(inserter->meta.padded);
-    const RowPage rows = RowPage::At(record.set.Of(record.row_block));
+    const int8* codes = inserter->placer->codes();
+    Buffer buffer = record.set.Of(record.row_block);
+    Page bytes = BufferGetPage(buffer);
+    const RowPage page = RowPage::At(bytes);
+    const int to = delta->Add(buffer);
     row->place = layout.At(record.row_block, slot);
-    if (slot == rows.header->used) rows.header->used++;
-    rows.header->live++;
-    *rows.row(layout, slot) = RowHeader{row->heap_tid, row->mark, inserter->placer->factors()};
-    memcpy(rows.codes(layout, slot), inserter->placer->codes(), layout.head_codes);
-    rows.SetLower(layout);
-    if (record.tail_block != InvalidBlockNumber)
-        memcpy(RowTailCodes(record.set.Of(record.tail_block)), inserter->placer->codes() + layout.head_codes,
-               inserter->meta.padded - layout.head_codes);
+
+    RowPageHeader header = *page.header;
+    header.live++;
+    if (slot == header.used) header.used++;
+    delta->Put(to, OffsetOn(bytes, page.header), &header, offsetof(RowPageHeader, owner));
+    const uint16 lower = RowPage::Lower(header, layout);
+    delta->Put(to, kLowerOffset, &lower, sizeof lower);
+    const RowHeader row_header{row->heap_tid, row->mark, inserter->placer->factors()};
+    char* row_bytes =
+        delta->Reserve(to, OffsetOn(bytes, page.row(layout, slot)), sizeof row_header + layout.head_codes);
+    memcpy(row_bytes, &row_header, sizeof row_header);
+    memcpy(row_bytes + sizeof row_header, codes, layout.head_codes);
+    row->filled = header.live == layout.rows_per_page;
+
+    if (record.tail_block == InvalidBlockNumber) return;
+    Buffer tail = record.set.Of(record.tail_block);
+    delta->Put(delta->Add(tail), OffsetOn(BufferGetPage(tail), RowTailCodes(BufferGetPage(tail))),
+               codes + layout.head_codes, inserter->meta.padded - layout.head_codes);
 }
 
-static void PutMark(Inserter* inserter, const NewRow& row, const Record& record) {
+static void PutMark(Inserter* inserter, const NewRow& row, const Record& record, DeltaRecord* delta) {
     const RowLayout layout(inserter->meta.padded);
-    const RowPage rows = RowPage::Open(inserter->index, record.row_block, record.set.Of(record.row_block), layout);
-    RowHeader* header = rows.row(layout, layout.Slot(row.place));
+    Buffer buffer = record.set.Of(record.row_block);
+    Page bytes = BufferGetPage(buffer);
+    const RowPage rows = RowPage::Open(inserter->index, record.row_block, bytes, layout);
+    const RowHeader* header = rows.row(layout, layout.Slot(row.place));
     if (layout.Slot(row.place) >= rows.header->used || header->heap_tid != row.heap_tid)
         ReportCorrupted(inserter->index, record.row_block, "a row has gone while it was inserted");
-    header->pending = row.mark;
+    delta->Put(delta->Add(buffer), OffsetOn(bytes, &header->pending), &row.mark, sizeof row.mark);
 }
 
-// Fills the record in; everything that it changes is locked.
-static Outcome Fill(Inserter* inserter, NewRow* row, const Record& record) {
+// Puts the record together; everything that it changes is locked.
+static Outcome Fill(Inserter* inserter, NewRow* row, Record* to, DeltaRecord* delta) {
+    const Record& record = *to;
     if (!StillPlanned(*inserter, record.set.MetaPageBytes())) return Outcome::kMoved;
     uint16 slot = 0;
     if (!row->written && !FindSlot(inserter, record, &slot)) return Outcome::kRowPageFull;
-    for (int i = 0; i < record.targets; i++)
-        if (!HasRoomFor(inserter, record, row->targets[i])) return Outcome::kListPageFull;
+    for (to->full = 0; to->full < record.targets; to->full++)
+        if (!HasRoomFor(inserter, record, row->targets[to->full])) return Outcome::kListPageFull;
 
-    const uint32 padded = inserter->meta.padded;
     if (!row->written)
-        PutRow(inserter, row, record, slot);
+        PutRow(inserter, row, record, slot, delta);
     else if (record.row_block != InvalidBlockNumber)
-        PutMark(inserter, *row, record);
+        PutMark(inserter, *row, record, delta);
     for (int i = 0; i < record.targets; i++) {
         const Target& target = row->targets[i];
-        memcpy(target.entry + CodeBytes(padded) + offsetof(SketchTrailer, place), &row->place, sizeof row->place);
-        AppendEntry(ListPage::At(record.set.Of(target.block)), target.entry, padded, inserter->pack_scratch);
+        memcpy(target.entry + CodeBytes(inserter->meta.padded) + offsetof(SketchTrailer, place), &row->place,
+               sizeof row->place);
+        AppendEntry(inserter, delta, record.set.Of(target.block), target.entry);
     }
     return Outcome::kWritten;
 }
@@ -277,18 +347,15 @@ static Outcome Write(Inserter* inserter, NewRow* row, Record* record) {
     ANNEX_STOP_POINT("insert-pages-chosen");
     PageSet& set = record->set;
     set.Pin(inserter);
-    for (int busy; !set.Lock(&busy);) {
-        set.WaitFor(busy);
-        CHECK_FOR_INTERRUPTS();
+    if (!set.Lock(&record->busy)) {
+        set.Unpin();
+        return Outcome::kBusy;
     }
-    GenericXLogState* state = GenericXLogStart(inserter->index);
-    set.Register(state);
-    const Outcome outcome = Fill(inserter, row, *record);
+    DeltaRecord delta;
+    const Outcome outcome = Fill(inserter, row, record, &delta);
     if (outcome == Outcome::kWritten) {
         ANNEX_STOP_POINT("insert-before-record");
-        GenericXLogFinish(state);
-    } else {
-        GenericXLogAbort(state);
+        delta.Finish(inserter->index);
     }
     set.Unlock();
     set.Unpin();
@@ -310,39 +377,76 @@ static void NoteDone(Inserter* inserter, NewRow* row, int targets) {
     row->written_mark = row->mark;
 }
 
+// Chooses the pages of the next record. False: a list has moved.
+static bool ChoosePages(Inserter* inserter, NewRow* row, BlockNumber row_block, Record* record) {
+    const MetaPage& meta = inserter->meta;
+    if (!row->written) {
+        record->row_block = row_block;
+        record->tail_block = TailOf(inserter->index, meta, row_block);
+    } else if (row->mark != row->written_mark) {
+        record->row_block = RowLayout(meta.padded).Block(row->place);
+    }
+    if (record->row_block != InvalidBlockNumber) record->set.Add(record->row_block);
+    if (record->tail_block != InvalidBlockNumber) record->set.Add(record->tail_block);
+    for (; record->targets < row->target_count && !record->set.Full(); record->targets++) {
+        Target* target = &row->targets[record->targets];
+        if (target->block == InvalidBlockNumber && !FindListPage(inserter, target, InvalidBlockNumber)) return false;
+        record->set.Add(target->block);
+    }
+    return true;
+}
+
+static void WaitFor(Inserter* inserter, BlockNumber block) {
+    Buffer buffer = PinPage(inserter->cached, inserter->index, block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    UnlockReleaseBuffer(buffer);
+}
+
+// A list's page was locked by someone else: waits for it the first time, then goes to another one, and so on by turns.
+// False: the list has moved.
+static bool AvoidBusyPage(Inserter* inserter, NewRow* row, const Record& record) {
+    for (int i = 0; i < record.targets; i++) {
+        Target* target = &row->targets[i];
+        if (target->block == record.busy && target->found_busy++ % 2 == 1)
+            return FindListPage(inserter, target, record.busy);
+    }
+    WaitFor(inserter, record.busy);
+    return true;
+}
+
+// The row is in: its page is tried first for the next one, unless it is full.
+static void KeepRowPage(Inserter* inserter, const NewRow& row, BlockNumber row_block) {
+    RelationSetTargetBlock(inserter->index, row.filled ? InvalidBlockNumber : row_block);
+    if (!row.filled) return;
+    inserter->left_row_page = row_block;
+    if (RowLayout(inserter->meta.padded).rows_per_page > 1) RecordPageWithFreeSpace(inserter->index, row_block, 0);
+}
+
 // Writes the row as it is planned: with as many entries as one record can take, then the other ones. False: the index
 // has gone on meanwhile.
 static bool WriteRow(Inserter* inserter, NewRow* row) {
-    Relation index = inserter->index;
-    const MetaPage& meta = inserter->meta;
-    const RowLayout layout(meta.padded);
     BlockNumber row_block = InvalidBlockNumber;
+    if (!row->written) row_block = FindRowPage(inserter, InvalidBlockNumber, LeftBecause::kNothing);
     while (!row->written || row->target_count > 0) {
         CHECK_FOR_INTERRUPTS();
-        Record record{InvalidBlockNumber, InvalidBlockNumber, 0, {}};
-        if (!row->written) {
-            if (row_block == InvalidBlockNumber) row_block = FindRowPage(index, meta, InvalidBlockNumber);
-            record.row_block = row_block;
-            record.tail_block = TailOf(index, meta, row_block);
-        } else if (row->mark != row->written_mark) {
-            record.row_block = layout.Block(row->place);
-        }
-        if (record.row_block != InvalidBlockNumber) record.set.Add(record.row_block);
-        if (record.tail_block != InvalidBlockNumber) record.set.Add(record.tail_block);
-        for (; record.targets < row->target_count && !record.set.Full(); record.targets++) {
-            Target* target = &row->targets[record.targets];
-            if (!FindListPage(inserter, target)) return false;
-            record.set.Add(target->block);
-        }
+        Record record{InvalidBlockNumber, InvalidBlockNumber, 0, InvalidBlockNumber, 0, {}};
+        if (!ChoosePages(inserter, row, row_block, &record)) return false;
         switch (Write(inserter, row, &record)) {
             case Outcome::kWritten:
-                if (!row->written) RelationSetTargetBlock(index, row_block);
+                if (!row->written) KeepRowPage(inserter, *row, row_block);
                 NoteDone(inserter, row, record.targets);
                 break;
             case Outcome::kRowPageFull:
-                row_block = FindRowPage(index, meta, row_block);
+                row_block = FindRowPage(inserter, row_block, LeftBecause::kFull);
                 break;
             case Outcome::kListPageFull:
+                if (!FindListPage(inserter, &row->targets[record.full], InvalidBlockNumber)) return false;
+                break;
+            case Outcome::kBusy:
+                if (!row->written && record.busy == row_block)
+                    row_block = FindRowPage(inserter, row_block, LeftBecause::kBusy);
+                else if (!AvoidBusyPage(inserter, row, record))
+                    return false;
                 break;
             case Outcome::kMoved:
                 return false;

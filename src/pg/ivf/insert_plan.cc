@@ -34,6 +34,7 @@ Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     inserter->pending_context = NewContext(*inserter, "ivf insert pending lists");
     ReadMeta(index, &inserter->meta);
     Acquire(inserter);
+    inserter->left_row_page = InvalidBlockNumber;
     inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(inserter->meta.padded)));
     inserter->row_scratch = static_cast<int8*>(palloc(inserter->meta.padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
@@ -118,25 +119,33 @@ static bool IsDone(const NewRow& row, ListId id, uint64 generation) {
     return false;
 }
 
+// The descriptor of a row's list. That a list dies in the pending generation is not known to the cache of the current
+// one.
+static bool FindDescriptor(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, ListId id,
+                           ListDescriptor* list) {
+    const bool found = inserter->meta.pending == 0 || IsPending(meta)
+                           ? DescriptorOf(cached, inserter->index, meta, id, list)
+                           : ReadDescriptor(inserter->index, meta, id, list);
+    if (!found) CheckMoved(inserter->index, meta, id.block, "a centroid names a list that is not live");
+    return found;
+}
+
 // Makes targets of the placements from the first-th on. `dying`: set if one of their lists, `dying_done` if one that
 // has the row already will not live in the pending generation. False: a list has moved.
-static bool AddTargets(Inserter* inserter, const MetaPage& meta, size_t first, NewRow* row, bool* dying,
-                       bool* dying_done) {
+static bool AddTargets(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, size_t first, NewRow* row,
+                       bool* dying, bool* dying_done) {
     std::span<const Placement> placements = inserter->placer->placements();
     for (size_t i = first; i < placements.size(); i++) {
         const ListId id = TargetList(placements[i].list);
         ListDescriptor list;
-        if (!ReadDescriptor(inserter->index, meta, id, &list)) {
-            CheckMoved(inserter->index, meta, id.block, "a centroid names a list that is not live");
-            return false;
-        }
+        if (!FindDescriptor(inserter, meta, cached, id, &list)) return false;
         const bool done = IsDone(*row, id, list.generation);
         const bool dies = inserter->meta.pending != 0 && list.died == inserter->meta.pending;
         *dying = *dying || dies;
         *dying_done = *dying_done || (dies && done);
         if (!done)
-            row->targets[row->target_count++] = {id,    list.generation,     list.insert,
-                                                 &meta, placements[i].entry, InvalidBlockNumber};
+            row->targets[row->target_count++] = {id, list.generation, &meta, cached, placements[i].entry, list.insert,
+                                                 0};
     }
     return true;
 }
@@ -147,7 +156,7 @@ bool PlanTargets(Inserter* inserter, NewRow* row) {
     bool dying = false;
     bool dying_done = false;
     if (!PlaceAmong(inserter, inserter->meta, inserter->cached, row->heap_tid)) return false;
-    if (!AddTargets(inserter, inserter->meta, 0, row, &dying, &dying_done)) return false;
+    if (!AddTargets(inserter, inserter->meta, inserter->cached, 0, row, &dying, &dying_done)) return false;
     if (!dying) return true;
 
     // Maintenance takes the rows of dying lists to the pending ones, but for those marked as having gone there already.
@@ -160,7 +169,7 @@ bool PlanTargets(Inserter* inserter, NewRow* row) {
     inserter->placer->BeginLists();
     if (!PlaceAmong(inserter, inserter->pending_meta, inserter->pending_cached, row->heap_tid)) return false;
     bool ignored = false;
-    return AddTargets(inserter, inserter->pending_meta, first, row, &ignored, &ignored);
+    return AddTargets(inserter, inserter->pending_meta, inserter->pending_cached, first, row, &ignored, &ignored);
 }
 
 }  // namespace annex::pg::ivf

@@ -28,6 +28,7 @@ struct Inserter {
     MemoryContext cached_context;
     MemoryContext pending_context;
 
+    BlockNumber left_row_page;  // a row page that is full, as the inserter knows, or InvalidBlockNumber
     RowPlacer* placer;
     uint8* pack_scratch;  // 32 entries
     int8* row_scratch;
@@ -37,10 +38,11 @@ struct Inserter {
 struct Target {
     ListId id;
     uint64 generation;     // of the list
-    BlockNumber hint;      // where its descriptor says that there is room
-    const MetaPage* meta;  // the generation in which it was chosen
+    const MetaPage* meta;  // the generation in which it was chosen, and its cache entry
+    CachedIndex* cached;
     uint8* entry;
-    BlockNumber block;  // the page that is tried
+    BlockNumber block;  // the page to try, or InvalidBlockNumber: none is known
+    int found_busy;     // how often a page was locked by someone else
 };
 
 struct ListKey {
@@ -60,6 +62,7 @@ struct NewRow {
 
     bool written;  // the row is in the index, at `place`, and has entries in the lists `done`
     Place place;
+    bool filled;  // its page
     uint16 written_mark;
     ListKey* done;
     int done_count;

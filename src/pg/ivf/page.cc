@@ -133,8 +133,12 @@ ListPage ListPage::Open(Relation index, BlockNumber block, Page page, uint32 pad
     return result;
 }
 
+uint16 ListPage::Lower(const ListPageHeader& header, uint32 padded) {
+    return static_cast<uint16>(kListAreaOffset + header.rows * kRowBytes + header.entries * EntryBytes(padded));
+}
+
 void ListPage::SetLower(uint32 padded) const {
-    SetPageLower(page, kListAreaOffset + header->rows * kRowBytes + header->entries * EntryBytes(padded));
+    SetPageLower(page, Lower(*header, padded));
 }
 
 // ---- Row pages ----
@@ -162,9 +166,13 @@ uint32 RowPage::FreeSlot(const RowLayout& layout) const {
     return header->used;
 }
 
+uint16 RowPage::Lower(const RowPageHeader& header, const RowLayout& layout) {
+    const Size used = kRowAreaOffset + static_cast<Size>(header.used) * layout.row_bytes;
+    return static_cast<uint16>(used < BLCKSZ ? used : BLCKSZ);
+}
+
 void RowPage::SetLower(const RowLayout& layout) const {
-    const Size used = kRowAreaOffset + static_cast<Size>(header->used) * layout.row_bytes;
-    SetPageLower(page, used < BLCKSZ ? used : BLCKSZ);
+    SetPageLower(page, Lower(*header, layout));
 }
 
 // ---- Side, descriptor and mean pages ----

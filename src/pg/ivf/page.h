@@ -144,7 +144,6 @@ struct MetaPage {
     uint64 seed;          // of the rotation
     uint64 generation;    // of the lists: see ListState
     uint64 pending;       // the generation that maintenance is building, or 0; rows are put into its lists as well
-    uint64 last_pending;  // the highest that `pending` has been: no generation is built twice, even if given up
     uint32 list_option;
     BlockNumber mean;
     BlockNumber rows;        // first block that is neither meta, mean nor one of the first descriptors
@@ -178,6 +177,7 @@ struct MetaPage {
     pending.generation = meta.pending;
     pending.lists = meta.pending_lists;
     pending.root = meta.pending_root;
+    pending.spill = meta.pending_spill;
     return pending;
 }
 [[nodiscard]] inline bool IsPending(const MetaPage& meta) {
@@ -360,7 +360,8 @@ struct ListPage {
         return EndRow(padded) == 0 &&
                header->rows * kRowBytes + (header->entries + 1U) * EntryBytes(padded) <= kListAreaBytes;
     }
-    // Sets pd_lower to the end of what is used.
+    // The end of what is used of a page with such a header: its pd_lower.
+    [[nodiscard]] static uint16 Lower(const ListPageHeader& header, uint32 padded);
     void SetLower(uint32 padded) const;
 
     // Calls visit(trailer) for every block whose trailer lies on this page, in order.
@@ -392,6 +393,8 @@ struct RowPage {
     }
     // A slot that is free, or rows_per_page if there is none.
     [[nodiscard]] uint32 FreeSlot(const RowLayout& layout) const;
+    // As ListPage's.
+    [[nodiscard]] static uint16 Lower(const RowPageHeader& header, const RowLayout& layout);
     void SetLower(const RowLayout& layout) const;
 };
 
