@@ -6,14 +6,14 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
 
+use Crash;
 use IvfData;
 
-my $node = PostgreSQL::Test::Cluster->new('main');
+my $node = testing_node('main');
 $node->init;
 $node->append_conf('postgresql.conf',
-	"autovacuum = off\nmin_parallel_table_scan_size = 0\nmax_worker_processes = 12\nmax_parallel_workers = 8\nlog_min_messages = debug1");
+	"autovacuum = off\nwal_level = replica\nmin_parallel_table_scan_size = 0\nmax_worker_processes = 12\nmax_parallel_workers = 8\nlog_min_messages = debug1");
 $node->start;
 prepare($node);
 
@@ -120,35 +120,31 @@ isnt($ret, 0, 'a row that fails');
 like($stderr, qr/ERROR:  no vector for 11990/, 'its error reaches the user');
 is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'i'"), 0, 'no index is left');
 
-# Cancelled while workers are at it: nothing stays behind, processes and files included.
-$node->safe_psql('postgres', 'CREATE TABLE many (id int, v vector(48)); INSERT INTO many SELECT i, point(i % 9000, 48) FROM generate_series(1, 60000) i; ALTER TABLE many SET (parallel_workers = 2)');
-my %phases;
-for my $attempt (1 .. 6)
+# Progress, seen where the build waits at a named point; cancelled there, it leaves nothing behind.
+my $coded = $node->safe_psql('postgres', "SELECT count(*) FROM inline WHERE v IS NOT NULL AND v <-> array_fill(0, ARRAY[48])::vector < 1e17");
+my %points = (
+	'build-sampled' => [ 'sampling the table', 'blocks_done = blocks_total AND blocks_done > 0' ],
+	'build-trained' => [ 'training lists', "tuples_done = tuples_total AND tuples_done BETWEEN 2000 AND 40 * 64" ],
+	'build-batch' => [ 'assigning rows to lists', 'tuples_done = 0 AND tuples_total BETWEEN 5000 AND 20000' ],
+	'build-assigned' => [ 'assigning rows to lists', "tuples_done = $coded AND tuples_total = $coded AND blocks_done = blocks_total" ],
+	'build-rows-written' => [ 'writing rows', "tuples_done = $coded AND tuples_total = $coded" ],
+	'build-lists-written' => [ 'writing lists', "tuples_done = $coded AND tuples_total = $coded" ],
+	'build-logged' => [ 'writing WAL', 'true' ]);
+for my $point (sort keys %points)
 {
+	my ($phase, $condition) = @{ $points{$point} };
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->query_until(qr/started/, "\\echo started\nSET max_parallel_maintenance_workers = 2;\nCREATE INDEX i ON many USING ivf (v vector_l2_ops) WITH (lists = 60, spill = on);\n");
-	my $wanted = (undef, 'assigning rows to lists', 'writing rows', 'writing lists', 'training lists', 'assigning rows to lists', 'sampling the table')[$attempt];
-	my ($pid, $seen) = ('', '');
-	for (1 .. 20000)
-	{
-		my $row = $node->safe_psql('postgres', "SELECT pid, phase, tuples_done, tuples_total, blocks_done, blocks_total FROM pg_stat_progress_create_index WHERE relid = 'many'::regclass");
-		my ($p, $phase, @counts) = split /\|/, $row;
-		last if $pid ne '' && !defined $p;
-		next unless defined $p;
-		$pid = $p;
-		$phases{ $phase =~ s/^building index: //r } = "@counts";
-		if ($phase =~ /\Q$wanted\E/) { $seen = $phase; last; }
-	}
-	my $cancel = time;
-	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") if $pid ne '';
+	$session->query_until(qr/started/, "\\echo started\nLOAD 'annex';\nSET annex.stop_point = '$point:wait';\n"
+		. "CREATE INDEX i ON inline USING ivf (v vector_l2_ops) WITH (lists = 40, spill = on);\n");
+	ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Extension'"), "$point: waits");
+	is($node->safe_psql('postgres', "SELECT phase, CASE WHEN $condition THEN 'as it should be' ELSE p::text END FROM pg_stat_progress_create_index p"),
+		"building index: $phase|as it should be", "$point: progress");
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index");
 	$session->quit;
-	note("attempt $attempt: ", $seen || 'not seen', sprintf(', ended %.0f ms after', (time - $cancel) * 1000));
-	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'")
-	  or fail('workers stayed behind');
-	$node->safe_psql('postgres', 'DROP INDEX IF EXISTS i');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'parallel worker'"),
+		"$point: no worker stays behind");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'i'"), 0, "$point: cancelled");
 }
-note("$_: $phases{$_}") for sort keys %phases;
-ok(exists $phases{'assigning rows to lists'}, 'the phase of assigning shows');
 my @files = glob($node->data_dir . '/base/pgsql_tmp/*');
 is("@files", '', 'no temporary files stay behind');
 

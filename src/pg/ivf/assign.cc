@@ -9,6 +9,7 @@ extern "C" {
 
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
+#include "pg/index/stop_point.h"
 
 namespace annex::pg::ivf {
 
@@ -21,6 +22,7 @@ AssignPlan PlanAssigning(const ListBuilder& builder, double rows, int processes)
 
 static void EncodeBatch(Assigning* assigning) {
     CHECK_FOR_INTERRUPTS();
+    ANNEX_STOP_POINT("build-batch");
     ListBuilder* builder = assigning->builder;
     size_t rows = 0;
     Guard([&] { rows = builder->EncodeBatch(); });

@@ -43,6 +43,7 @@ struct Build {
     Spool entries;
     double heap_tuples;
     double index_tuples;
+    int64 coded;  // rows that have codes
 };
 
 // ---- The engine's object, tied to a memory context ----
@@ -84,11 +85,10 @@ int BuildThreads(Relation heap) {
 
 // ---- Training ----
 
-// Counts training as so many passes over a sampled row.
-static void ReportTraining(const ListBuilder& builder) {
+// Training shows as if it went once through the sampled rows.
+static void ReportTraining(const ListBuilder& builder, double progress) {
     const auto total = static_cast<double>(builder.sample_size());
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
-                                 static_cast<int64>(builder.training_progress() * total));
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(progress * total));
 }
 
 static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
@@ -99,9 +99,10 @@ static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
     bool more = true;
     while (more) {
         CHECK_FOR_INTERRUPTS();
-        ReportTraining(*builder);
+        ReportTraining(*builder, builder->training_progress());
         Guard([&] { more = builder->TrainStep(); });
     }
+    ReportTraining(*builder, 1);
     more = decide_spill;
     while (more) {
         CHECK_FOR_INTERRUPTS();
@@ -141,6 +142,9 @@ static void AssignAll(Build* build, double rows) {
                                     parallel != nullptr ? ParallelScan(parallel, build->heap) : nullptr);
     build->index_tuples = assigning.index_tuples;
     if (parallel != nullptr) FinishParallelScan(parallel, build->index_info, &build->heap_tuples, &build->index_tuples);
+    build->coded = static_cast<int64>(pg_atomic_read_u64(assigning.assigned));
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, build->coded);
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, build->coded);
     build->rows = SortRecords(&assigning.rows, files, kRowSpool, workers);
     build->sides = SortRecords(&assigning.sides, files, kSideSpool, workers);
     build->builder->FinishEncoding();
@@ -160,10 +164,10 @@ static void PutEntry(Build* build, uint32 list, Place place, const uint8* entry)
 static void WriteRows(Build* build) {
     const uint32 padded = build->meta.padded;
     const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
-    build->entries = NewSpool(PlanSpool(EntryBytes(padded), build->index_tuples * (build->meta.spill + 1),
+    build->entries = NewSpool(PlanSpool(EntryBytes(padded), static_cast<double>(build->coded) * (build->meta.spill + 1),
                                         LastKey(build->meta.lists), memory, 1));
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingRows);
-    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(build->index_tuples));
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
     RowWriter rows(build->writer, RowOwner::kHeap);
     uint64 key;
     int64 done = 0;
@@ -182,7 +186,7 @@ static void WriteRows(Build* build) {
     }
     if (BufferIsValid(rows.buffer)) build->meta.row_insert = BufferGetBlockNumber(rows.buffer);
     rows.Finish();
-    build->meta.listed_rows = static_cast<double>(done);
+    build->meta.listed_rows = static_cast<double>(build->coded);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
     EndRecords(build->rows);
 }
@@ -236,6 +240,7 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
             pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done / (build->meta.spill + 1));
     }
     if (current != kNoList) writer.Finish();
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, build->coded);
     EndRecords(entries);
     NoteLists(&build->meta, descriptors, squared_errors);
 }
