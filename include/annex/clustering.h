@@ -75,8 +75,8 @@ struct KMeansOptions {
 // Fewer rows than lists: the rows themselves, then copies moved apart by noise; no rows: zero centroids.
 class KMeans {
   public:
-    // The sample must outlive this object and stay as it is. Takes 5 * padded + 20 bytes a list and 8 bytes a sampled
-    // row, and some 1 MB a thread.
+    // The sample must outlive this object and stay as it is. Takes 6 * padded + 20 bytes a list and 8 bytes a sampled
+    // row (40 from 1,024 lists on), and some 1 MB a thread.
     KMeans(const Sample& sample, const KMeansOptions& options);
     ~KMeans();
     // Does a bounded piece of work. False when there is nothing left to do.
@@ -99,7 +99,7 @@ struct Assignment {
     uint32_t secondary;  // kNoList without a second copy, or with a single list
 };
 
-// Nearest lists: candidates by products of 8-bit codes, of which the nearest by float distances. The second copy goes
+// The nearest list: where products of 8-bit codes leave doubt, floats decide. The second copy goes
 // where SOAR's loss ||r'||^2 + <r', r/||r||>^2 is least among the next seven nearest, r and r' being the residuals to
 // the first and the second list (arXiv 2404.00774).
 class Assigner {
@@ -117,7 +117,7 @@ class Assigner {
     std::unique_ptr<Impl> impl_;
 };
 
-// Decides whether second copies pay: draws up to 512 queries from the sample, finds their 10 nearest among it, and
+// Decides whether second copies pay: draws up to 256 queries from the sample, finds their 10 nearest among it, and
 // compares how many entries must be scanned, lists being probed in order of distance, until 90 to 98 % of these are
 // found (the mean over that range), with and without second copies. They pay when they save more than an eighth of that
 // and of what visiting a list costs beside its entries, since each costs memory as well.

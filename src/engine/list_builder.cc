@@ -228,8 +228,9 @@ void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, 
 }
 
 size_t ListBuilder::TrainingMemory(size_t sample, size_t lists, size_t padded) noexcept {
-    // Sample, centroids and their sums while training, and the scratch of a step.
-    return sample * (Sample::BytesPerRow(padded) + sizeof(uint32_t)) + 3 * lists * padded * sizeof(float) + (16 << 20);
+    // Sample, centroids and their codes while training, and the scratch of a step.
+    return sample * (Sample::BytesPerRow(padded) + (lists < 1024 ? 2 : 10) * sizeof(uint32_t)) +
+           3 * lists * padded * sizeof(float) + (16 << 20);
 }
 
 }  // namespace annex

@@ -54,6 +54,45 @@ TEST(CodeProduct, GivesHalfDistancesOfTheDecodedOnEveryLevel) {
         }
 }
 
+TEST(CodeDots, AreThoseOfTheCodesOnEveryLevel) {
+    for (const size_t padded : {64, 192, 16000}) {
+        Vectors points = RandomVectors(20, padded, 3);
+        std::fill_n(points[0], padded, 1.0F);
+        std::fill_n(points[1], padded, -1.0F);
+        CodeRows rows(20, padded);
+        for (size_t i = 0; i < 20; i++) rows.Encode(i, points[i]);
+        const std::vector<uint32_t> which = {7, 19, 0, 0, 1, 3, 12};
+        for (size_t level = 0; level < KernelLevelCount(); level++) {
+            SCOPED_TRACE(KernelLevel(level).name);
+            const ForcedLevel forced(KernelLevel(level).name);
+            for (size_t i = 0; i < 20; i++) {
+                std::vector<int32_t> products(which.size());
+                internal::ActiveCodeDots()(rows.codes(i), rows.sums()[i], rows.codes(0), which.data(), which.size(),
+                                           padded, products.data());
+                for (size_t j = 0; j < which.size(); j++) {
+                    int32_t product = 0;
+                    for (size_t d = 0; d < padded; d++) product += rows.codes(i)[d] * rows.codes(which[j])[d];
+                    ASSERT_EQ(products[j], product) << i << " " << j;
+                }
+            }
+        }
+    }
+}
+
+TEST(CodePoints, UnpackWhatWasPacked) {
+    const Vectors points = RandomVectors(70, 192, 4);
+    CodePoints packed(70, 192);
+    packed.Pack(points.data(), 1);
+    CodeRows rows(1, 192);
+    std::vector<int8_t> codes(192);
+    for (size_t i = 0; i < 70; i++) {
+        packed.Unpack(i, codes.data());
+        rows.Encode(0, points[i]);
+        EXPECT_TRUE(std::equal(codes.begin(), codes.end(), rows.codes(0))) << i;
+        EXPECT_EQ(packed.scale(i), rows.scales()[0]);
+    }
+}
+
 TEST(CodeProduct, IsExactForTheLargestCodes) {
     // All codes -127 and 127: no pair of products may saturate.
     for (const float sign : {-1.0F, 1.0F}) {

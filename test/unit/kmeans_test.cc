@@ -122,6 +122,19 @@ TEST(KMeans, IterationsImproveTheFit) {
     }
 }
 
+TEST(KMeans, LaterPassesImproveTheFitOfManyListsToo) {
+    const Vectors rows = RandomVectors(6000, 64, 2);
+    const Sample sample = SampleOf(rows);
+    const auto fit = [&](size_t iterations) {
+        const auto centroids = Train(sample, {.lists = 1100, .iterations = iterations, .seed = 3, .threads = 1});
+        return Measure(rows, centroids).mean_squared_distance;
+    };
+    const double two = fit(2);
+    const double three = fit(3);
+    EXPECT_LT(three, 0.998 * two);
+    EXPECT_LT(fit(5), 0.998 * three);
+}
+
 TEST(KMeans, DoesNotDependOnTheNumberOfThreads) {
     for (const size_t padded : {64, 192, 1088}) {
         // Some rows repeat, so that clusters run empty and are refilled.
@@ -138,14 +151,29 @@ TEST(KMeans, DoesNotDependOnTheNumberOfThreads) {
     }
 }
 
-TEST(KMeans, AllLevelsFindClustersOfTheSameQuality) {
-    const Vectors rows = Mixture(5, 200, 128);
+TEST(KMeans, DoesNotDependOnTheNumberOfThreadsWithManyLists) {
+    const Vectors rows = RandomVectors(6000, 64, 4);
     const Sample sample = SampleOf(rows);
-    for (size_t level = 0; level < KernelLevelCount(); level++) {
-        SCOPED_TRACE(KernelLevel(level).name);
-        const ForcedLevel forced(KernelLevel(level).name);
-        const auto centroids = Train(sample, {.lists = 40, .iterations = 5, .seed = 1, .threads = 1});
-        EXPECT_LT(Measure(rows, centroids).mean_squared_distance, 128.0);
+    const auto one = Train(sample, {.lists = 1100, .iterations = 4, .seed = 7, .threads = 1});
+    StartThreads(3);
+    EXPECT_EQ(one, Train(sample, {.lists = 1100, .iterations = 4, .seed = 7, .threads = 3}));
+    StopThreads();
+}
+
+TEST(KMeans, AllLevelsFindTheSameClusters) {
+    const Vectors rows = Mixture(5, 400, 128);
+    const Sample sample = SampleOf(rows);
+    for (const size_t lists : {40, 1100}) {
+        const KMeansOptions options{.lists = lists, .iterations = 4, .seed = 1, .threads = 1};
+        std::vector<float> expected;
+        for (size_t level = 0; level < KernelLevelCount(); level++) {
+            SCOPED_TRACE(KernelLevel(level).name);
+            const ForcedLevel forced(KernelLevel(level).name);
+            const auto centroids = Train(sample, options);
+            if (level == 0) expected = centroids;
+            EXPECT_EQ(centroids, expected);
+        }
+        EXPECT_LT(Measure(rows, expected).mean_squared_distance, 128.0);
     }
 }
 

@@ -1,8 +1,9 @@
 // Which lists a row goes to.
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "annex/clustering.h"
@@ -16,9 +17,15 @@ namespace {
 
 // The first list, and those among which the second copy's is chosen.
 constexpr size_t kSpillCandidates = 8;
-// What is found by codes and compared exactly, so that these and the nearest list are hardly ever missed.
-constexpr size_t kCandidates = 12;
-constexpr size_t kSingleCandidates = 3;
+// Without second copies: the nearest as far as codes can tell, of which floats take the nearest.
+constexpr size_t kCandidates = 3;
+// Differences of half squared distances are doubtful up to this times the scales and the distance: four standard
+// deviations of what rounding to codes changes, sqrt(1/12) of a scale in every dimension.
+constexpr float kDoubt = 4 * 0.29F * 1.4F;
+// Floats choose the second list too where more lists than this are in doubt, since they lie closer together than codes
+// can tell, and where the first list is so near, in scales of the row, that its direction is in doubt.
+constexpr size_t kFewDoubtful = 2;
+constexpr float kShortResidual = 16;
 
 }  // namespace
 
@@ -29,8 +36,10 @@ class Assigner::Impl {
           padded_(padded),
           threads_(std::max(1, threads)),
           tile_rows_(TileRows(lists, padded)),
-          points_(lists, padded) {
+          points_(lists, padded),
+          codes_(lists, padded) {
         points_.Pack(centroids, threads_);
+        for (size_t i = 0; i < lists; i++) codes_.Encode(i, centroids + i * padded);
         for (int i = 0; i < threads_; i++) finders_.emplace_back(tile_rows_, padded);
     }
 
@@ -49,45 +58,110 @@ class Assigner::Impl {
   private:
     void AssignTile(const float* rows, size_t n, bool spill, Assignment* out, CodeFinder& finder) const noexcept {
         for (size_t i = 0; i < n; i++) finder.rows().Encode(i, rows + i * padded_);
-        finder.Find(points_, n, spill ? kCandidates : kSingleCandidates);
+        finder.Find(points_, n, spill ? kSpillCandidates : kCandidates);
         for (size_t i = 0; i < n; i++) {
-            const float* row = rows + i * padded_;
-            const Nearest nearest = Exactly(row, finder.nearest(i), spill ? kSpillCandidates : 1);
+            Nearest nearest = finder.nearest(i);
+            const Coded row{finder.rows().codes(i), finder.rows().scales()[i]};
+            const size_t close = PutNearestFirst(rows + i * padded_, row, &nearest);
             // Where all squares overflow, any list will do.
             out[i].primary = nearest.count == 0 ? 0 : nearest.point[0];
-            out[i].secondary = spill ? SecondList(nearest) : kNoList;
+            out[i].secondary = kNoList;
+            if (spill && nearest.count > 1)
+                out[i].secondary = SecondList(rows + i * padded_, row, nearest, close > kFewDoubtful);
         }
     }
 
-    // The k nearest of the candidates, by their distances as floats.
-    [[nodiscard]] Nearest Exactly(const float* row, const Nearest& candidates, size_t k) const noexcept {
-        const auto l2_squared = ActiveKernels().l2_squared;
-        std::array<uint32_t, kMaxNearest> lists;
-        std::copy_n(candidates.point.begin(), candidates.count, lists.begin());
-        std::sort(lists.begin(), lists.begin() + candidates.count);  // of equally near ones the first
-        Nearest nearest;
-        for (size_t j = 0; j < candidates.count; j++) {
-            const float distance = l2_squared(row, centroids_ + lists[j] * padded_, padded_);
-            if (distance < nearest.Limit(k)) nearest.Insert(distance, lists[j], k);
+    struct Coded {
+        const int8_t* codes;
+        float scale;
+    };
+
+    // Among the lists that are nearest as far as codes can tell, floats decide. Returns how many these are.
+    size_t PutNearestFirst(const float* row, const Coded& coded, Nearest* nearest) const noexcept {
+        if (nearest->count < 2) return 1;
+        const float norm = coded.scale * coded.scale * SquaredNorm(coded.codes);
+        size_t close = 1;
+        for (; close < nearest->count; close++) {
+            const float scales = coded.scale + points_.scale(nearest->point[0]) + points_.scale(nearest->point[close]);
+            const float distance = std::sqrt(std::max(0.0F, 2 * nearest->value[close] + norm));
+            if (nearest->value[close] - nearest->value[0] > kDoubt * scales * distance) break;
         }
-        return nearest;
+        if (close == 1) return 1;
+        const auto l2_squared = ActiveKernels().l2_squared;
+        size_t best = 0;
+        float least = std::numeric_limits<float>::infinity();
+        for (size_t j = 0; j < close; j++) {
+            const float distance = l2_squared(row, centroids_ + nearest->point[j] * padded_, padded_);
+            if (distance < least || (distance == least && nearest->point[j] < nearest->point[best])) {
+                least = distance;
+                best = j;
+            }
+        }
+        std::swap(nearest->point[0], nearest->point[best]);
+        std::swap(nearest->value[0], nearest->value[best]);
+        return close;
+    }
+
+    [[nodiscard]] float SquaredNorm(const int8_t* codes) const noexcept {
+        int32_t sum = 0;
+        for (size_t d = 0; d < padded_; d++) sum += codes[d] * codes[d];
+        return static_cast<float>(sum);
+    }
+
+    // Squared distances of a row from its nearest lists, and of these from the first of them.
+    struct Distances {
+        std::array<float, kMaxNearest> row;
+        std::array<float, kMaxNearest> first;
+    };
+
+    [[nodiscard]] Distances DistancesByCodes(const Coded& row, const Nearest& nearest) const noexcept {
+        const float norm = row.scale * row.scale * SquaredNorm(row.codes);
+        const uint32_t first = nearest.point[0];
+        std::array<int32_t, kMaxNearest> products;
+        internal::ActiveCodeDots()(codes_.codes(first), codes_.sums()[first], codes_.codes(0), nearest.point.data(),
+                                   nearest.count, padded_, products.data());
+        Distances distances;
+        for (size_t j = 0; j < nearest.count; j++) {
+            const uint32_t list = nearest.point[j];
+            const float product = points_.scale(first) * static_cast<float>(products[j]) * points_.scale(list);
+            distances.row[j] = std::max(0.0F, 2 * nearest.value[j] + norm);
+            distances.first[j] = 2 * (points_.half_norm(first) + points_.half_norm(list) - product);
+        }
+        return distances;
+    }
+
+    [[nodiscard]] Distances DistancesByFloats(const float* row, const Nearest& nearest) const noexcept {
+        const auto l2_squared = ActiveKernels().l2_squared;
+        const float* first = centroids_ + nearest.point[0] * padded_;
+        Distances distances;
+        for (size_t j = 0; j < nearest.count; j++) {
+            const float* centroid = centroids_ + nearest.point[j] * padded_;
+            distances.row[j] = l2_squared(row, centroid, padded_);
+            distances.first[j] = l2_squared(first, centroid, padded_);
+        }
+        return distances;
+    }
+
+    [[nodiscard]] uint32_t SecondList(const float* row, const Coded& coded, const Nearest& nearest,
+                                      bool doubtful) const noexcept {
+        if (!doubtful) {
+            const Distances distances = DistancesByCodes(coded, nearest);
+            const float doubt = kShortResidual * coded.scale;
+            if (distances.row[0] > doubt * doubt) return LeastLoss(nearest, distances);
+        }
+        return LeastLoss(nearest, DistancesByFloats(row, nearest));
     }
 
     // SOAR: averaged over the queries for which the first copy is hard to find, the second one helps most where its
     // residual r' is short and orthogonal to the first one's, r. The loss is ||r'||^2 + <r', r / ||r||>^2, with
     // 2 <r', r> = ||r||^2 + ||r'||^2 - ||c - c'||^2.
-    [[nodiscard]] uint32_t SecondList(const Nearest& nearest) const noexcept {
-        if (nearest.count < 2) return kNoList;
-        const auto l2_squared = ActiveKernels().l2_squared;
-        const float* first = centroids_ + nearest.point[0] * padded_;
-        const float r = nearest.value[0];
+    [[nodiscard]] static uint32_t LeastLoss(const Nearest& nearest, const Distances& distances) noexcept {
+        const float r = distances.row[0];
         uint32_t best = nearest.point[1];
         float least = std::numeric_limits<float>::infinity();
         for (size_t j = 1; j < nearest.count; j++) {
-            const float* centroid = centroids_ + nearest.point[j] * padded_;
-            const float r_prime = nearest.value[j];
-            if (r_prime >= least) continue;  // its loss is no less
-            const float product = (r + r_prime - l2_squared(first, centroid, padded_)) / 2;
+            const float r_prime = distances.row[j];
+            const float product = (r + r_prime - distances.first[j]) / 2;
             const float loss = r_prime + (r > 0 ? product / r * product : 0);
             if (loss < least) {
                 least = loss;
@@ -102,6 +176,7 @@ class Assigner::Impl {
     int threads_;
     size_t tile_rows_;
     CodePoints points_;
+    CodeRows codes_;  // the same codes, list after list
     std::vector<CodeFinder> finders_;
 };
 

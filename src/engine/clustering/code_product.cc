@@ -61,6 +61,15 @@ void PlainProduct(const int8_t* rows, size_t row_stride, const float* scales, co
     }
 }
 
+void PlainDots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n, size_t padded,
+               int32_t* out) {
+    for (size_t j = 0; j < n; j++) {
+        const int8_t* point = points + which[j] * padded;
+        out[j] = 0;
+        for (size_t d = 0; d < padded; d++) out[j] += row[d] * point[d];
+    }
+}
+
 #if defined(__x86_64__)
 
 // Runs Block<kLargest> while there are so many rows, then smaller ones.
@@ -129,6 +138,20 @@ ANNEX_VNNI inline void VnniBlock(const Tile& tile) {
 
 ANNEX_CODE_PRODUCT(Vnni, ANNEX_VNNI, 12)
 
+ANNEX_VNNI void VnniDots(const int8_t* row, int32_t sum, const int8_t* points, const uint32_t* which, size_t n,
+                         size_t padded, int32_t* out) {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    for (size_t j = 0; j < n; j++) {
+        const int8_t* point = points + which[j] * padded;
+        __m512i sums = _mm512_setzero_si512();
+        for (size_t d = 0; d < padded; d += 64)
+            AddProducts(sums, _mm512_xor_si512(flip, _mm512_loadu_si512(point + d)), _mm512_loadu_si512(row + d));
+        alignas(64) int32_t lanes[16];
+        _mm512_store_si512(lanes, sums);
+        out[j] = std::accumulate(lanes, lanes + 16, -128 * sum);
+    }
+}
+
 #define ANNEX_AVX2 __attribute__((target("avx2")))
 
 template <size_t kCount>
@@ -169,6 +192,24 @@ ANNEX_AVX2 inline void Avx2Block(const Tile& tile) {
 }
 
 ANNEX_CODE_PRODUCT(Avx2, ANNEX_AVX2, 4)
+
+ANNEX_AVX2 void Avx2Dots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n,
+                         size_t padded, int32_t* out) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (size_t j = 0; j < n; j++) {
+        const int8_t* point = points + which[j] * padded;
+        __m256i sums = _mm256_setzero_si256();
+        for (size_t d = 0; d < padded; d += 32) {
+            const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + d));
+            const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(point + d));
+            const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, ones));
+        }
+        alignas(32) int32_t lanes[8];
+        _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), sums);
+        out[j] = std::accumulate(lanes, lanes + 8, 0);
+    }
+}
 
 #define ANNEX_SSE4 __attribute__((target("sse4.1")))
 
@@ -211,6 +252,24 @@ ANNEX_SSE4 inline void Sse4Block(const Tile& tile) {
 
 ANNEX_CODE_PRODUCT(Sse4, ANNEX_SSE4, 4)
 
+ANNEX_SSE4 void Sse4Dots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n,
+                         size_t padded, int32_t* out) {
+    const __m128i ones = _mm_set1_epi16(1);
+    for (size_t j = 0; j < n; j++) {
+        const int8_t* point = points + which[j] * padded;
+        __m128i sums = _mm_setzero_si128();
+        for (size_t d = 0; d < padded; d += 16) {
+            const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + d));
+            const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(point + d));
+            const __m128i pairs = _mm_maddubs_epi16(_mm_abs_epi8(a), _mm_sign_epi8(b, a));
+            sums = _mm_add_epi32(sums, _mm_madd_epi16(pairs, ones));
+        }
+        alignas(16) int32_t lanes[4];
+        _mm_store_si128(reinterpret_cast<__m128i*>(lanes), sums);
+        out[j] = std::accumulate(lanes, lanes + 4, 0);
+    }
+}
+
 #endif  // __x86_64__
 
 }  // namespace
@@ -224,6 +283,16 @@ internal::CodeProduct internal::ActiveCodeProduct() noexcept {
     if (level == "sse4") return Sse4;
 #endif
     return PlainProduct;
+}
+
+internal::CodeDots internal::ActiveCodeDots() noexcept {
+#if defined(__x86_64__)
+    const std::string_view level = ActiveKernels().name;
+    if (level == "avx512" && __builtin_cpu_supports("avx512vnni")) return VnniDots;
+    if (level == "avx512" || level == "avx2") return Avx2Dots;
+    if (level == "sse4") return Sse4Dots;
+#endif
+    return PlainDots;
 }
 
 CodeRows::CodeRows(size_t capacity, size_t padded)
@@ -263,6 +332,11 @@ void CodePoints::PackPoint(const float* point, size_t i, int8_t* codes) noexcept
     half_norms_[i] = static_cast<float>(double{scales_[i]} * scales_[i] * static_cast<double>(square) / 2);
     int8_t* panel = &panels_[i / kPanel * kPanel * padded_ + i % kPanel * kStep];
     for (size_t d = 0; d < padded_; d += kStep) std::memcpy(panel + d / kStep * kStepBytes, codes + d, kStep);
+}
+
+void CodePoints::Unpack(size_t i, int8_t* codes) const noexcept {
+    const int8_t* panel = &panels_[i / kPanel * kPanel * padded_ + i % kPanel * kStep];
+    for (size_t d = 0; d < padded_; d += kStep) std::memcpy(codes + d, panel + d / kStep * kStepBytes, kStep);
 }
 
 void CodePoints::HalfDistances(const CodeRows& rows, size_t row_first, size_t row_count, size_t first, size_t n,

@@ -22,8 +22,13 @@ using CodeProduct = void (*)(const int8_t* rows, size_t row_stride, const float*
                              size_t row_count, const int8_t* panel, const float* point_scales, const float* half_norms,
                              size_t padded, float* out, size_t out_stride);
 
-// That of the level in use.
+// Products of one row with few points that lie anywhere: out[j] = <row, points + which[j] * padded>.
+using CodeDots = void (*)(const int8_t* row, int32_t sum, const int8_t* points, const uint32_t* which, size_t n,
+                          size_t padded, int32_t* out);
+
+// Those of the level in use.
 [[nodiscard]] CodeProduct ActiveCodeProduct() noexcept;
+[[nodiscard]] CodeDots ActiveCodeDots() noexcept;
 
 }  // namespace internal
 
@@ -61,6 +66,11 @@ class CodePoints {
 
     // points[size() * padded].
     void Pack(const float* points, int threads) noexcept;
+
+    [[nodiscard]] float scale(size_t i) const noexcept { return scales_[i]; }
+    [[nodiscard]] float half_norm(size_t i) const noexcept { return half_norms_[i]; }
+    // Writes the codes of point i to codes[padded].
+    void Unpack(size_t i, int8_t* codes) const noexcept;
 
     // out[i * out_stride + j] = ||p||^2 / 2 - <row i, p> for the points p = first + j, j < n; `first` and n are
     // multiples of kPanel. Infinite or NaN where squares overflow; infinite for what fills up a panel.

@@ -22,7 +22,7 @@ namespace annex {
 
 namespace {
 
-constexpr size_t kQueries = 512;
+constexpr size_t kQueries = 256;
 constexpr size_t kNeighbours = 10;
 constexpr double kLeastRecall = 0.90;
 constexpr double kLargestRecall = 0.98;
@@ -35,7 +35,7 @@ constexpr double kVisit = 0.5;
 constexpr double kPayingShare = 0.875;
 // Rows from which sizes are estimated. The error of one list's size is large, but dozens of lists are added up for each
 // of the queries.
-constexpr size_t kCountedRowsPerList = 16;
+constexpr size_t kCountedRowsPerList = 8;
 constexpr size_t kLeastCountedRows = 8192;
 // Rows that one task decodes; queries that one task ranks lists for.
 constexpr size_t kDecodeBlock = 64;
