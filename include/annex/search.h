@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "annex/centroid_table.h"
@@ -133,8 +134,8 @@ class ListSearch {
     void FeedRows(const uint8_t* rows, size_t count, size_t start_row);
     // Entries that are not packed yet.
     void FeedEntries(const uint8_t* entries, size_t count);
-    // Entries that may matter, the best first while the threshold is open, else in order of place. Throws kCorrupted if
-    // a block was not complete.
+    // Entries that may matter, in order of place; while the threshold is open, the best first and the others in no
+    // order. Throws kCorrupted if a block was not complete.
     [[nodiscard]] std::span<const Survivor> EndList();
     // The same in the middle of a list, which a caller does when Crowded() so that a long list does not hold much
     // memory.
@@ -177,8 +178,9 @@ class ListSearch {
     size_t row_in_block_ = 0;
     uint32_t sums_[kBlockSize] = {};
     std::vector<Survivor> survivors_;
-    std::vector<Survivor> taken_;   // handed out by TakeSurvivors
-    std::vector<uint8_t> scratch_;  // a block made of entries
+    std::vector<Survivor> taken_;                    // handed out by TakeSurvivors
+    std::vector<std::pair<float, uint32_t>> order_;  // bounds of survivors_ and their numbers
+    std::vector<uint8_t> scratch_;                   // a block made of entries
 
     std::vector<Survivor> centroids_;  // unless they lie in a table
     LeastFirst estimates_;             // of the centroids

@@ -9,9 +9,9 @@ namespace annex {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr size_t kSample = 256;
+constexpr size_t kSample = 128;
 // Fewer are ordered at once sooner than they are sampled.
-constexpr size_t kFew = 4 * kSample;
+constexpr size_t kFew = 2 * kSample;
 // Values looked at together: most of such groups have none below the limit.
 constexpr size_t kGroup = 16;
 

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kListBytes = 8192;
 constexpr size_t kMostLists = 16384;
 // Survivors lie at random places; a row is fetched while this many before it are refined.
-constexpr size_t kPrefetchAhead = 4;
+constexpr size_t kPrefetchAhead = 6;
 // A round is for this many more rows than are wanted, so that the last is known to be nearer than the next.
 constexpr size_t kSpareRows = 4;
 
@@ -271,8 +271,10 @@ void MemorySearcher::ProbeList(const RankedList& list) {
     search_.BeginList(list);
     search_.FeedRows(index_.blocks_.data() + first * kRowBytes, count, 0);
     const std::span<const Survivor> survivors = search_.EndList();
+    for (size_t i = 0; i < std::min(kPrefetchAhead, survivors.size()); ++i) index_.Prefetch(survivors[i].place);
     for (size_t i = 0; i < survivors.size(); ++i) {
-        if (i + kPrefetchAhead < survivors.size()) index_.Prefetch(survivors[i + kPrefetchAhead].place);
+        if (i + kPrefetchAhead < survivors.size() && search_.Wants(survivors[i + kPrefetchAhead]))
+            index_.Prefetch(survivors[i + kPrefetchAhead].place);
         const Survivor& survivor = survivors[i];
         if (!search_.Wants(survivor)) continue;
         const MemoryIndex::Row row = index_.row(survivor.place);

@@ -301,20 +301,23 @@ std::span<const Survivor> ListSearch::EndList() {
     return TakeSurvivors();
 }
 
-// While the threshold is open, the best of a list close it, so they come first; once it is closed, the order of places
-// lets rows of one page be read together.
+// While the threshold is open, the best of a list close it, so they come first; few of the others matter after that.
+// Once it is closed, the order of places lets rows of one page be read together.
 std::span<const Survivor> ListSearch::TakeSurvivors() {
-    taken_.swap(survivors_);
-    survivors_.clear();
-    auto begin = taken_.begin();
-    if (Open()) {
-        const size_t best = std::min(taken_.size(), 2 * k_);
-        begin += static_cast<ptrdiff_t>(best);
-        const auto nearer = [](const Survivor& a, const Survivor& b) { return a.bound < b.bound; };
-        if (best < taken_.size()) std::nth_element(taken_.begin(), begin, taken_.end(), nearer);
-        std::sort(taken_.begin(), begin, nearer);
+    taken_.clear();
+    const size_t best = std::min(survivors_.size(), 2 * k_);
+    if (!Open()) {
+        taken_.swap(survivors_);
+        std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+        return taken_;
     }
-    std::sort(begin, taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
+    order_.clear();
+    for (size_t i = 0; i < survivors_.size(); i++) order_.emplace_back(survivors_[i].bound, static_cast<uint32_t>(i));
+    const auto end = order_.begin() + static_cast<ptrdiff_t>(best);
+    if (end != order_.end()) std::nth_element(order_.begin(), end, order_.end());
+    std::sort(order_.begin(), end);
+    for (const auto& [bound, number] : order_) taken_.push_back(survivors_[number]);
+    survivors_.clear();
     return taken_;
 }
 
