@@ -6,7 +6,7 @@
 //
 // How to calibrate an index for one k and one epsilon:
 //
-//   Calibration calibration;
+//   Calibration calibration(epsilon);                                 // EpsilonFor(the highest recall it serves)
 //   for some hundred to a thousand queries whose k nearest rows are known:
 //       search.Begin(space, query, epsilon, ...);
 //       calibration.BeginQuery();
