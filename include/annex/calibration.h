@@ -6,18 +6,18 @@
 //
 // How to calibrate an index for one k and one epsilon:
 //
-//   Calibration calibration(epsilon);                                 // EpsilonFor(the highest recall it serves)
+//   Calibration calibration(epsilon), epsilon being EpsilonFor(the highest recall that it serves)
 //   for some hundred to a thousand queries whose k nearest rows are known:
 //       search.Begin(space, query, epsilon, ...);
 //       calibration.BeginQuery();
-//       search.BeginRound(k + spare rows, as the scan does; endless patience);
+//       search.BeginRound(k + spare rows, as the scan does);
 //       for each list of the ranking, up to `deep` of them:
-//           if (!calibration.AddList(search.Demand(list))) break;     // before it is probed
-//           probe it
+//           if (!calibration.AddList(search.Demand(list))) break;
+//           probe the list
 //       search.EndRound(probed);
-//       for each candidate that search.Next gives, if it is one of the k nearest:
-//       calibration.AddFound(candidate.probe); calibration.EndQuery(k);                                      // what
-//       was not found is missed at any patience
+//       for each candidate of search.Next that is one of the k nearest:
+//           calibration.AddFound(candidate.probe);
+//       calibration.EndQuery(k);
 //   for each recall t that the table is to have:
 //       Effort effort = calibration.EffortFor(AimFor(t));
 //
