@@ -90,6 +90,22 @@ VACUUM wanted;
 SELECT lists FROM annex_index_info('wanted_v');
 SELECT annex_verify('wanted_v', true);
 
+-- Where the memory holds fewer lists than would be best, there is nothing more to be done.
+CREATE TABLE cramped (id int, v vector(512));
+INSERT INTO cramped SELECT i, (SELECT array_agg(sin(i * (1 + j % 7) * 0.37 + j)::real)::vector FROM generate_series(1, 512) j)
+FROM generate_series(1, 5000) i;
+SET maintenance_work_mem = '1MB';
+CREATE INDEX cramped_v ON cramped USING ivf (v vector_l2_ops) WITH (lists = 0);
+SELECT lists > 20 AND lists < 60 AS fewer FROM annex_index_info('cramped_v');
+SELECT lists_made FROM annex_maintain('cramped_v');
+SELECT lists_made > 0 AS made FROM annex_maintain('cramped_v', true);
+SELECT lists_made FROM annex_maintain('cramped_v');
+SET maintenance_work_mem = '64MB';
+SELECT lists_made > 60 AS more FROM annex_maintain('cramped_v');
+SET maintenance_work_mem = '1MB';
+SELECT lists_made FROM annex_maintain('cramped_v');
+SET maintenance_work_mem = '64MB';
+
 -- Without rows, with rows that have no codes, and with rows that take two pages each.
 CREATE TABLE odd (id int, v vector(9000));
 CREATE INDEX odd_v ON odd USING ivf (v vector_cosine_ops);
@@ -108,5 +124,5 @@ RESET ROLE;
 DROP ROLE ivf_stranger;
 SELECT annex_maintain('grown');
 
-DROP TABLE grown, drifted, wanted, odd;
+DROP TABLE grown, drifted, wanted, cramped, odd;
 DROP FUNCTION near_centre, recall_of;

@@ -134,9 +134,11 @@ bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists) {
     // An explicit number of lists holds as soon as the rows suffice for it.
     *lists = meta.list_option > 0 ? std::min(meta.list_option, std::max(recommended, 1U)) : recommended;
     if (meta.list_option > 0 && census.rows >= 4.0 * meta.list_option) *lists = meta.list_option;
+    const uint32 wanted = *lists;
+    *lists = ListsThatFit(meta, wanted, census.rows);
     if (census.rows < kFewestRows && *lists <= meta.lists) return false;
-    const double growth = static_cast<double>(*lists) / meta.lists;
-    if (growth >= kGrown || (growth <= kShrunk && meta.lists > 1)) return true;
+    // As many as there may be now, or made with more memory than there is now: neither is a reason.
+    if (*lists >= kGrown * meta.lists || (wanted <= kShrunk * meta.lists && meta.lists > 1)) return true;
     if (meta.lists == 1) return false;
     const double changed = std::fabs(census.rows - meta.listed_rows) / std::max(meta.listed_rows, 1.0);
     // Lists that nothing has been put into are as good as new ones would be.

@@ -14,17 +14,21 @@ extern "C" {
 namespace annex::pg::ivf {
 
 // What later ones are compared with.
-void NoteListing(Relation index, BufferAccessStrategy strategy) {
-    MetaPage meta;
-    ReadMeta(index, &meta);
-    const Census census = TakeCensus(index, meta, strategy);
-    pfree(census.list_sizes);
+static void NoteCensus(Relation index, const Census& census) {
     ChangeMeta(index, [&](MetaPage* to) {
         to->listed_rows = census.rows;
         to->listed_imbalance = census.imbalance;
         to->listed_residual = census.residual;
         to->removed_rows = 0;
     });
+}
+
+void NoteListing(Relation index, BufferAccessStrategy strategy) {
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    const Census census = TakeCensus(index, meta, strategy);
+    pfree(census.list_sizes);
+    NoteCensus(index, census);
 }
 
 // A mark that says "already served" must not outlive the 65,535 generations after which it comes again.
@@ -62,7 +66,11 @@ MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferA
     pfree(census.list_sizes);
     uint32 lists;
     if (!ListsAreDue(meta, census, &lists) && !force) {
-        if (meta.removed_rows > 0) ChangeMeta(index, [](MetaPage* to) { to->removed_rows = 0; });
+        // A maintenance that ended between the switch and its note has left nothing to compare with.
+        if (meta.lists > 1 && meta.listed_imbalance == 0 && census.imbalance > 0)
+            NoteCensus(index, census);
+        else if (meta.removed_rows > 0)
+            ChangeMeta(index, [](MetaPage* to) { to->removed_rows = 0; });
         return result;
     }
 

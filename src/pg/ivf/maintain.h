@@ -26,8 +26,12 @@ struct Census {
 void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* census);
 [[nodiscard]] double SquaredSketchError(uint16 f_error);
 
-// Whether new lists would pay, and how many there should be: when the rows are many more or fewer than those that the
-// lists were made for, when the lists have become uneven, or when the rows lie far from their centroids.
+// The most lists up to `wanted` whose training fits into the memory for maintenance.
+[[nodiscard]] uint32 ListsThatFit(const MetaPage& meta, uint32 wanted, double rows);
+
+// Whether new lists would pay, and how many there should be, as far as they fit: when the rows are many more or fewer
+// than those that the lists were made for, when the lists have become uneven, or when the rows lie far from their
+// centroids.
 [[nodiscard]] bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists);
 
 struct MaintenanceResult {

@@ -104,6 +104,18 @@ static Size SampleThatFits(uint32 lists, uint32 padded) {
     return static_cast<Size>(std::min(room / each, wanted));
 }
 
+// Lists trained on fewer rows than this are bad ones; an explicit number is content with less, as it is when built.
+static constexpr double kFewestSampleRows = 32;
+static constexpr double kFewestSampleRowsAsked = 4;
+
+uint32 ListsThatFit(const MetaPage& meta, uint32 wanted, double rows) {
+    const double each = meta.list_option > 0 ? kFewestSampleRowsAsked : kFewestSampleRows;
+    uint32 lists = wanted;
+    while (lists > 1 && SampleThatFits(lists, meta.padded) < static_cast<Size>(std::min(rows, each * lists)))
+        lists -= (lists + 7) / 8;
+    return lists;
+}
+
 // Every n-th row page, from a random one on, until the sample is full.
 static void TakeSample(Relisting* relisting, Size capacity, double rows) {
     ListBuilder* builder = relisting->builder;
@@ -502,10 +514,6 @@ void Relist(Relation index, uint32 lists, double rows, int threads, BufferAccess
     MemoryContext old_context = MemoryContextSwitchTo(context);
     Relisting relisting = BeginRelisting(index, lists, threads, strategy);
 
-    // Lists whose training does not fit into the memory would be bad ones.
-    while (relisting.lists > 1 && SampleThatFits(relisting.lists, relisting.meta.padded) <
-                                      static_cast<Size>(std::min(rows, 16.0 * relisting.lists)))
-        relisting.lists -= (relisting.lists + 7) / 8;
     const Size capacity = SampleThatFits(relisting.lists, relisting.meta.padded);
     TakeSample(&relisting, relisting.lists > 1 ? capacity : 0, rows);
     Train(&relisting, SpillOptionOf(index));
