@@ -99,5 +99,24 @@ for my $case ('promises room everywhere', 'promises room on the pages of lists',
 		verify_ok($node, "a map that $case", "${table}_l2");
 	}
 }
+
+# Pages that maintenance has freed are found again by the next vacuum.
+$node->safe_psql('postgres', 'CREATE TABLE freed (id int, v vector(16));
+	INSERT INTO freed SELECT i, point(i, 16) FROM generate_series(1, 3000) i;
+	CREATE INDEX freed_l2 ON freed USING ivf (v vector_l2_ops) WITH (lists = 40, spill = on)');
+sub sql { return $node->safe_psql('postgres', shift) }
+sql("SELECT annex_maintain('freed_l2', true)");
+sql('SELECT pg_current_xact_id()');
+cmp_ok(sql("SELECT pages_freed FROM annex_maintain('freed_l2')"), '>', 30, 'maintenance frees pages');
+my $map = $node->data_dir . '/' . sql("SELECT pg_relation_filepath('freed_l2')") . '_fsm';
+$node->stop;
+unlink $map or die "cannot remove $map: $!";
+$node->start;
+sql('DELETE FROM freed WHERE id % 100 = 0');
+sql('VACUUM (INDEX_CLEANUP on) freed');
+my $size = sql("SELECT pg_relation_size('freed_l2')");
+sql("SELECT annex_maintain('freed_l2', true)");
+is(sql("SELECT pg_relation_size('freed_l2')"), $size, 'vacuum finds free pages that the map has lost, and they are used again');
+verify_ok($node, 'a map that was lost', 'freed_l2');
 $node->stop;
 done_testing();

@@ -1,4 +1,5 @@
 // Leftovers: descriptors and pages of lists that have died, or of an interrupted maintenance that never came to live.
+#include "pg/ivf/extend.h"
 #include "pg/ivf/maintain.h"
 
 extern "C" {
@@ -204,10 +205,10 @@ static void ReclaimPage(Reclaimer* reclaimer, BlockNumber block, BufferAccessStr
     if (BufferIsValid(tail_buffer)) UnlockReleaseBuffer(tail_buffer);
     UnlockReleaseBuffer(buffer);
 
-    RecordPageWithFreeSpace(index, block, BLCKSZ - 1);
+    RecordPageWithFreeSpace(index, block, kFreePageSpace);
     reclaimer->freed++;
     if (tail == InvalidBlockNumber) return;
-    RecordPageWithFreeSpace(index, tail, BLCKSZ - 1);
+    RecordPageWithFreeSpace(index, tail, kFreePageSpace);
     reclaimer->freed++;
 }
 

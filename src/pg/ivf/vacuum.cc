@@ -231,7 +231,10 @@ static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
             case PageKind::kMean:
             case PageKind::kDescriptors:
             case PageKind::kRowTail:
+                break;
             case PageKind::kFree:
+                // The map is not logged: after a crash or on a standby that was promoted, it may not know of it.
+                RecordPageWithFreeSpace(vacuum->index, block, kFreePageSpace);
                 break;
             default:
                 ReportCorrupted(vacuum->index, block, "the page is of an unknown kind");
