@@ -27,7 +27,8 @@ SpoolPlan PlanSpool(Size payload_bytes, double records, uint64 last_key, Size me
     SpoolPlan plan{static_cast<uint32>(payload_bytes), 1, 0, 0};
     const double wanted = records / PartitionRecords(plan.record_bytes(), memory);
     // Every partition has a buffer of a block in every writer.
-    const auto most = static_cast<double>(memory / 4 / BLCKSZ) / writers;
+    const Size buffers = memory / 4 / BLCKSZ;
+    const auto most = static_cast<double>(buffers) / writers;
     plan.partitions =
         static_cast<uint32>(std::clamp(std::min(wanted, most), 1.0, static_cast<double>(kMostPartitions)));
     plan.width = last_key / plan.partitions + 1;
