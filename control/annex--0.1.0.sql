@@ -432,7 +432,7 @@ CREATE FUNCTION annex_recall(
 	OUT perfect double precision,
 	OUT measured bigint,
 	OUT rows bigint,
-	OUT probes integer,
+	OUT probes double precision,
 	OUT epsilon double precision,
 	OUT query_ms double precision,
 	OUT exact_ms double precision

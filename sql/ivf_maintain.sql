@@ -71,6 +71,7 @@ SELECT recall_of('drifted') >= 0.95 AS good;
 
 -- A row that comes between two statements of a cursor does not disturb it, nor do new lists.
 BEGIN;
+SET LOCAL ivf.probes = 48;
 DECLARE c CURSOR FOR SELECT id FROM drifted ORDER BY v <-> near_centre(20001, 541);
 FETCH 3 FROM c;
 INSERT INTO drifted VALUES (30000, near_centre(20001, 541));

@@ -23,6 +23,26 @@ SELECT a = b AS same_sample FROM
 	(SELECT recall, recall_min, perfect FROM annex_recall('measured_cosine', 10, 77)) a,
 	(SELECT recall, recall_min, perfect FROM annex_recall('measured_cosine', 10, 77)) b;
 
+-- Scans take what the target recall needs from the calibration of the index, unless probes or epsilon are set.
+RESET ivf.probes;
+RESET ivf.epsilon;
+SET annex.target_recall = 0.5;
+SELECT recall BETWEEN 0.5 AND 0.98 AS half, probes AS probes_half, epsilon AS epsilon_half FROM annex_recall('measured_l2', 10, 200) \gset
+SET annex.target_recall = 0.99;
+SELECT :'half'::bool AS half, recall >= 0.98 AS enough, probes > :probes_half AS more_probes, epsilon >= :epsilon_half AS wider
+FROM annex_recall('measured_l2', 10, 200);
+SET ivf.epsilon = 5;
+SELECT epsilon FROM annex_recall('measured_l2', 10, 1);
+RESET ivf.epsilon;
+SET ivf.probes = 7;
+SELECT probes, epsilon FROM annex_recall('measured_l2', 10, 1);
+RESET annex.target_recall;
+SELECT probes, epsilon FROM annex_recall('measured_l2', 10, 1);
+SET annex.target_recall = 0.4;
+SET annex.target_recall = 0.9999;
+SET ivf.probes = 1;
+SET ivf.epsilon = 8;
+
 -- What it says is what SQL says.
 CREATE TABLE asked (id int, q vector(8), note text);
 INSERT INTO asked SELECT id, (v::real[])::vector + '[.1,.2,.1,.3,.1,.2,.1,.1]', 'n' FROM measured WHERE id % 100 = 1;

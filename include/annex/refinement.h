@@ -51,6 +51,9 @@ class RowQuery {
     // q[dimensions] raw, y[padded] as TransformQuery gives it; y must outlive this object.
     RowQuery(const Space& space, const float* q, const float* y) noexcept;
 
+    // The same from y alone. For inner product the part of its value that the mean makes is left out.
+    RowQuery(const Space& space, const float* y) noexcept;
+
     // Bounds of the operator's value (distance for L2 and cosine, negative inner product) for a row.
     [[nodiscard]] Bounds Bound(const int8_t* codes, const RowFactors& row) const noexcept;
 

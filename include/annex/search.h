@@ -74,6 +74,30 @@ struct SearchCounters {
     uint64_t rounds = 0;
 };
 
+// What a search sees, for annex/calibrator.h. Lists are numbered in the order in which they are probed.
+struct TracedSketch {  // that passed the threshold
+    uint32_t list;
+    Place place;
+    float estimate;  // of the distance, in the sketch's units
+    float bound;
+};
+struct TracedRow {  // that was refined
+    uint32_t list;
+    Place place;
+    float upper;
+};
+struct SearchTrace {
+    std::vector<float> keys;  // of the lists
+    std::vector<TracedSketch> sketches;
+    std::vector<TracedRow> rows;
+
+    void Clear() {
+        keys.clear();
+        sketches.clear();
+        rows.clear();
+    }
+};
+
 class ListSearch {
   public:
     // Share of a list's root mean square residual by which inner product ranks it higher (measured: 0.15 to 0.3).
@@ -85,6 +109,12 @@ class ListSearch {
     // error that a bound allows for. max_candidates bounds the memory (each candidate takes some 40 bytes). Returns the
     // query's class; nothing below may be called unless it is kNormal.
     RowClass Begin(const Space& space, const float* query, float epsilon, size_t max_candidates);
+
+    // Starts a search for a row of the index as if its vector were the query: y[space.padded()] as TransformRow gives
+    // it, or decoded. For inner product the values of this search lack a part that is the same for all rows.
+    void BeginStoredRow(const Space& space, const float* y, float epsilon, size_t max_candidates);
+    // Writes down what this object's searches see from now on; nullptr: no more.
+    void TraceInto(SearchTrace* trace) noexcept { trace_ = trace; }
 
     // Starts a search for the lists of a row: ranking alone, by L2 whatever the metric is.
     RowClass BeginRow(const Space& space, const float* x);
@@ -128,6 +158,8 @@ class ListSearch {
     // The patience that probing the list takes: the left side of the inequality above, or 0 as long as fewer than k'
     // rows have been found.
     [[nodiscard]] float Demand(const RankedList& list) const noexcept;
+    // first_key: of the nearest list; dry: lists probed since one last brought a row into the k' best.
+    [[nodiscard]] static float Demand(Metric metric, float key, float first_key, float threshold, size_t dry) noexcept;
     void BeginList(const RankedList& list);
     // Packed rows of the list, in order; a block may be cut at any row between two calls. start_row is the row of its
     // block at which these rows begin, as the page says; throws kCorrupted if that is not where the last call ended.
@@ -158,6 +190,7 @@ class ListSearch {
     void Reset(const Space& space);
     void EstimateTable(const CentroidTable& table);
     void Estimate(const BlockTrailer& trailer);
+    void TraceSketches(const BlockTrailer& trailer, size_t first);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
     void Consider(float upper);
@@ -201,6 +234,7 @@ class ListSearch {
     bool exhausted_ = false;
     PlaceSet seen_;
     SearchCounters counters_;
+    SearchTrace* trace_ = nullptr;
 };
 
 }  // namespace annex

@@ -118,7 +118,12 @@ void DecodeRow(const int8_t* codes, float scale, size_t padded, float* y) noexce
     for (size_t i = 0; i < padded; ++i) y[i] = scale * static_cast<float>(codes[i]);
 }
 
-RowQuery::RowQuery(const Space& space, const float* q, const float* y) noexcept
+RowQuery::RowQuery(const Space& space, const float* q, const float* y) noexcept : RowQuery(space, y) {
+    if (metric_ == Metric::kInnerProduct)
+        mean_product_ = InnerProductInDouble(q, space.mean().data(), space.dimensions());
+}
+
+RowQuery::RowQuery(const Space& space, const float* y) noexcept
     : kernels_(&ActiveKernels()), y_(y), padded_(space.padded()), metric_(space.metric()) {
     const size_t dimensions = space.dimensions();
     norm_ = std::sqrt(SquaredNorm(y, padded_));
@@ -135,7 +140,6 @@ RowQuery::RowQuery(const Space& space, const float* q, const float* y) noexcept
             operator_slack_ = 2.01 * Gamma(dimensions + 4);
             break;
         case Metric::kInnerProduct:
-            mean_product_ = InnerProductInDouble(q, space.mean().data(), dimensions);
             absolute_slack_ = static_cast<double>(dimensions) * 0x1p-149;
             break;
     }

@@ -56,6 +56,21 @@ RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon
     return RowClass::kNormal;
 }
 
+void ListSearch::BeginStoredRow(const Space& space, const float* y, float epsilon, size_t max_candidates) {
+    Reset(space);
+    metric_ = space.metric();
+    epsilon_ = epsilon;
+    max_candidates_ = std::max<size_t>(max_candidates, 64);
+    std::fill(y_.begin(), y_.end(), 0.0F);
+    // A query is not centred for inner product.
+    if (metric_ == Metric::kInnerProduct && space.TransformQuery(space.mean().data(), y_.data()) != RowClass::kNormal)
+        std::fill(y_.begin(), y_.end(), 0.0F);
+    for (size_t i = 0; i < space.padded(); i++) y_[i] += y[i];
+    row_query_ = RowQuery(space, y_.data());
+    sketch_query_.Reset(y_.data(), space.padded());
+    mean_product_ = 0;
+}
+
 RowClass ListSearch::BeginRow(const Space& space, const float* x) {
     Reset(space);
     metric_ = Metric::kL2;
@@ -213,21 +228,24 @@ void ListSearch::BeginRound(size_t k, float patience) {
     counters_.rounds++;
 }
 
-float ListSearch::Demand(const RankedList& list) const noexcept {
+float ListSearch::Demand(Metric metric, float key, float first_key, float threshold, size_t dry) noexcept {
     // What each dry list adds to what the next one demands.
     constexpr double kDryWeight = 0.3;
-    if (Open()) return 0;
-    const double key = static_cast<double>(list.key);
-    const double threshold = static_cast<double>(threshold_);
+    const auto at = static_cast<double>(key);
+    const auto limit = static_cast<double>(threshold);
     double ratio;
-    if (metric_ == Metric::kInnerProduct) {
-        const double scale = std::max(std::fabs(threshold), std::fabs(static_cast<double>(ranked_.front().key)));
-        ratio = scale > 0 ? 1 + (key - threshold) / scale : 1;
+    if (metric == Metric::kInnerProduct) {
+        const double scale = std::max(std::fabs(limit), std::fabs(static_cast<double>(first_key)));
+        ratio = scale > 0 ? 1 + (at - limit) / scale : 1;
     } else {
-        if (key <= 0) return 0;
-        ratio = key / threshold;
+        if (at <= 0) return 0;
+        ratio = at / limit;
     }
-    return static_cast<float>(ratio * (1 + kDryWeight * std::log1p(static_cast<double>(lists_begun_ - last_gain_))));
+    return static_cast<float>(ratio * (1 + kDryWeight * std::log1p(static_cast<double>(dry))));
+}
+
+float ListSearch::Demand(const RankedList& list) const noexcept {
+    return Open() ? 0 : Demand(metric_, list.key, ranked_.front().key, threshold_, lists_begun_ - last_gain_);
 }
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
@@ -241,6 +259,7 @@ void ListSearch::BeginList(const RankedList& list) {
     survivors_.clear();
     lists_begun_++;
     counters_.lists++;
+    if (trace_ != nullptr) trace_->keys.push_back(list.key);
 }
 
 void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
@@ -285,6 +304,7 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
     uint32_t mask = ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_,
                                                   threshold_, bounds);
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
+    const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
@@ -293,6 +313,21 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
         // A NaN from a damaged page must not reach a sort.
         const float bound = std::isnan(bounds[v]) ? -kInfinity : bounds[v];
         survivors_.push_back({bound, trailer.place[v], trailer.heap_tid[v]});
+    }
+    if (trace_ != nullptr && counters_.lists > 0) TraceSketches(trailer, first);
+}
+
+// Those of a block that have become survivors, in its order.
+void ListSearch::TraceSketches(const BlockTrailer& trailer, size_t first) {
+    BoundTerms terms = terms_;
+    terms.error_scale = 0;
+    float estimates[kBlockSize];
+    ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms, 0, estimates);
+    size_t v = 0;
+    for (size_t i = first; i < survivors_.size(); i++, v++) {
+        while (trailer.place[v] != survivors_[i].place || !trailer.heap_tid[v].valid()) v++;
+        trace_->sketches.push_back(
+            {static_cast<uint32_t>(trace_->keys.size() - 1), survivors_[i].place, estimates[v], survivors_[i].bound});
     }
 }
 
@@ -331,6 +366,8 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
                               survivor.heap_tid, static_cast<uint16_t>(std::clamp<size_t>(lists_begun_, 1, 65536) - 1)};
     counters_.refined++;
+    if (trace_ != nullptr)
+        trace_->rows.push_back({static_cast<uint32_t>(trace_->keys.size() - 1), candidate.place, candidate.upper});
     if (candidate.lower >= ceiling_ || !seen_.Insert(survivor.place)) return;
     if (candidates_.size() >= max_candidates_) Forget();
     candidates_.push_back(candidate);

@@ -19,6 +19,7 @@ extern "C" {
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/assign.h"
+#include "pg/ivf/calibrate.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/maintain.h"
 #include "pg/ivf/parallel_build.h"
@@ -388,6 +389,7 @@ static void BuildFromHeap(Build* build) {
     ANNEX_STOP_POINT("build-lists-written");
     WriteDescriptors(build->writer, build->meta.extents[0], descriptors, build->meta.lists);
     build->meta.build_rows = build->index_tuples;
+    Calibrate(build->index, &build->meta);
     WriteMetaPage(build);
     LogPages(*build, MAIN_FORKNUM);
     ANNEX_STOP_POINT("build-logged");
@@ -427,6 +429,6 @@ extern "C" char* ivfbuildphasename(int64 phase) noexcept {
     using namespace annex::pg::ivf;
     static const char* const names[] = {
         "initializing", "sampling the table", "training lists", "assigning rows to lists",
-        "writing rows", "writing lists",      "writing WAL"};
+        "writing rows", "writing lists",      "writing WAL",    "calibrating"};
     return phase >= 1 && phase <= static_cast<int64>(lengthof(names)) ? const_cast<char*>(names[phase - 1]) : nullptr;
 }

@@ -51,8 +51,9 @@ static void Estimate(const Shape& shape, double page_cost, Cost* startup, Cost* 
     const double root_pages =
         1 + static_cast<double>(meta.lists) * static_cast<double>(EntryBytes(meta.padded)) / BLCKSZ;
     const double row_pages = shape.rows / layout.rows_per_page + 1;
-    const double probed = static_cast<double>(ProbesFor(meta)) / meta.lists;
-    const double ranked = 2.0 * ProbesFor(meta) + 16 < meta.lists ? 2.0 * ProbesFor(meta) + 16 : meta.lists;
+    const auto lists = static_cast<double>(SettingsFor(meta, 0).lists);
+    const double probed = lists / meta.lists;
+    const double ranked = 2.0 * lists + 16 < meta.lists ? 2.0 * lists + 16 : meta.lists;
     const double refined = kRefinedRows < shape.rows ? kRefinedRows : shape.rows;
     const double refined_pages = refined < row_pages ? refined : row_pages;
 

@@ -41,22 +41,22 @@ extern int cache_size_setting;  // ivf.cache_size, kilobytes
     return ordering_setting == kOrderStrict || order_setting == kOrderStrict;
 }
 
-// What a scan uses where the setting is 0 and the index is not calibrated.
+extern double target_recall_setting;  // annex.target_recall
+
+// What a scan uses where nothing is set and the index is not calibrated.
 inline constexpr uint32 kDefaultProbes = 48;
 inline constexpr float kDefaultEpsilon = 1.9F;
+inline constexpr float kCarefulEpsilon = 2.5F;   // for a target recall above .97
 inline constexpr float kDefaultPatience = 2.2F;  // annex/search.h
 
-[[nodiscard]] inline uint32 ProbesFor(const MetaPage& meta) {
-    const uint32 probes = probes_setting > 0 ? static_cast<uint32>(probes_setting) : kDefaultProbes;
-    return probes < meta.lists ? probes : meta.lists;
-}
-// What a user sets is the number of probes; what is chosen is the most that a round makes.
-[[nodiscard]] inline float PatienceFor(const MetaPage&) {
-    return probes_setting > 0 ? ListSearch::kEndlessPatience : kDefaultPatience;
-}
-[[nodiscard]] inline float EpsilonFor(const MetaPage&) {
-    return epsilon_setting > 0 ? static_cast<float>(epsilon_setting) : kDefaultEpsilon;
-}
+struct ScanSettings {
+    uint32 probes;   // the most that the first round makes
+    float lists;     // that it is expected to probe
+    float patience;  // annex/search.h
+    float epsilon;
+};
+// For k rows; 0: not known. What the user has set counts, then what the index's calibration says for the target recall.
+[[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k);
 
 void DefineOptionsAndSettings();
 
@@ -82,6 +82,7 @@ enum BuildPhase : int64 {
     kPhaseWritingRows = 5,
     kPhaseWritingLists = 6,
     kPhaseLogging = 7,
+    kPhaseCalibrating = 8,
 };
 
 }  // namespace annex::pg::ivf

@@ -9,6 +9,7 @@ extern "C" {
 
 #include "pg/function.h"
 #include "pg/ivf/build.h"
+#include "pg/ivf/calibrate.h"
 #include "pg/ivf/inspect.h"
 
 namespace annex::pg::ivf {
@@ -78,6 +79,7 @@ MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferA
     if (meta.leftovers == 0) AbandonPending(index);
     Relist(index, lists, census.rows, threads, strategy);
     NoteListing(index, strategy);
+    CalibrateIndex(index);
     result.replaced = meta.lists;
     ReadMeta(index, &meta);
     result.made = meta.lists;

@@ -6,12 +6,16 @@ extern "C" {
 #include "access/reloptions.h"
 }
 
+#include <algorithm>
+#include <cmath>
+
 namespace annex::pg::ivf {
 
 int probes_setting = 0;
 double epsilon_setting = 0;
 int ordering_setting = kOrderRelaxed;
 int order_setting = kOrderRelaxed;
+double target_recall_setting = 0.95;
 
 static relopt_kind relopt_kind_ivf;
 
@@ -27,6 +31,10 @@ void DefineOptionsAndSettings() {
     add_enum_reloption(relopt_kind_ivf, "spill", "Whether every row gets a second copy of its sketch in another list",
                        spill_values, kSpillAuto, "Valid values are \"auto\", \"off\" and \"on\".", AccessExclusiveLock);
 
+    DefineCustomRealVariable("annex.target_recall", "Sets the share of the nearest rows that a scan should find.",
+                             "Scans of calibrated indexes take their settings from it, as far as ivf.probes and "
+                             "ivf.epsilon are 0.",
+                             &target_recall_setting, 0.95, 0.5, 0.999, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("ivf.probes", "Sets the number of lists that a scan probes at first.",
                             "0 chooses it. A scan goes on to further lists when more rows are asked for.",
                             &probes_setting, 0, 0, kMaxLists, PGC_USERSET, 0, nullptr, nullptr, nullptr);
@@ -46,6 +54,68 @@ void DefineOptionsAndSettings() {
                             AssignCacheSize, nullptr);
     MarkGUCPrefixReserved("ivf");
 }
+
+// ---- What a scan uses ----
+
+// Where no LIMIT is known.
+static constexpr double kUnknownLimit = 10;
+static constexpr double kCalibratedK[kCalibratedKs] = {1, 10, 100};
+
+static CalibrationEntry Between(const CalibrationEntry& a, const CalibrationEntry& b, double at) {
+    const auto mix = [at](float x, float y) { return x + static_cast<float>(at) * (y - x); };
+    const float probes = mix(static_cast<float>(a.probes), static_cast<float>(b.probes));
+    return {mix(a.recall, b.recall), mix(a.epsilon, b.epsilon), mix(a.patience, b.patience), mix(a.lists, b.lists),
+            static_cast<uint32>(probes + 0.5F)};
+}
+
+// Each halving of what is missed costs about the same.
+static CalibrationEntry AtRecall(const CalibrationEntry* entries, double recall) {
+    for (int i = 1; i < kCalibratedRecalls; i++) {
+        const CalibrationEntry& low = entries[i - 1];
+        const CalibrationEntry& high = entries[i];
+        if (recall > static_cast<double>(high.recall)) continue;
+        const double from = std::log(1 - static_cast<double>(low.recall));
+        const double to = std::log(1 - static_cast<double>(high.recall));
+        const double at = to < from ? (std::log(1 - recall) - from) / (to - from) : 1;
+        return Between(low, high, std::clamp(at, 0.0, 1.0));
+    }
+    return entries[kCalibratedRecalls - 1];
+}
+
+static CalibrationEntry Calibrated(const MetaPage& meta, double k, double recall) {
+    for (int i = 1; i < kCalibratedKs; i++) {
+        if (k > kCalibratedK[i]) continue;
+        const double at = std::log(k / kCalibratedK[i - 1]) / std::log(kCalibratedK[i] / kCalibratedK[i - 1]);
+        return Between(AtRecall(meta.calibration[i - 1], recall), AtRecall(meta.calibration[i], recall),
+                       std::clamp(at, 0.0, 1.0));
+    }
+    return AtRecall(meta.calibration[kCalibratedKs - 1], recall);
+}
+
+static ScanSettings Uncalibrated() {
+    // Beyond that, what sketches miss counts.
+    const float epsilon = target_recall_setting > 0.97 ? kCarefulEpsilon : kDefaultEpsilon;
+    return {kDefaultProbes, kDefaultProbes, kDefaultPatience, epsilon};
+}
+
+ScanSettings SettingsFor(const MetaPage& meta, double k) {
+    ScanSettings settings = Uncalibrated();
+    if (probes_setting > 0) {
+        // What is calibrated goes together with its own number of probes.
+        settings.probes = static_cast<uint32>(probes_setting);
+        settings.lists = static_cast<float>(probes_setting);
+        settings.patience = ListSearch::kEndlessPatience;
+    } else if (meta.calibrated_rows > 0) {
+        const CalibrationEntry entry = Calibrated(meta, k > 0 ? k : kUnknownLimit, target_recall_setting);
+        settings = {entry.probes, entry.lists, entry.patience, entry.epsilon};
+    }
+    if (epsilon_setting > 0) settings.epsilon = static_cast<float>(epsilon_setting);
+    settings.probes = std::clamp<uint32>(settings.probes, 1, meta.lists);
+    settings.lists = std::clamp<float>(settings.lists, 1, static_cast<float>(settings.probes));
+    return settings;
+}
+
+// ---- Options of CREATE INDEX ----
 
 static const Options* OptionsOf(Relation index) {
     return reinterpret_cast<const Options*>(index->rd_options);

@@ -117,9 +117,10 @@ struct ChainEnds {
 // Settings that reach a recall, measured on the index's own rows. All zero: not calibrated.
 struct CalibrationEntry {
     float recall;
-    uint32 probes;
     float epsilon;
-    float stop;
+    float patience;
+    float lists;    // that a search probes on average
+    uint32 probes;  // that it probes at most
 };
 inline constexpr int kCalibratedKs = 3;
 inline constexpr int kCalibratedRecalls = 8;

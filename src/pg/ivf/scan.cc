@@ -14,8 +14,8 @@
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/scan_hints.h"
-#include "pg/ivf/feed.h"
 #include "pg/ivf/ivf.h"
+#include "pg/ivf/probe.h"
 
 extern "C" {
 #include "pgstat.h"
@@ -41,13 +41,9 @@ struct IvfScan {
     MemoryContext context;
     MetaPage meta;
     bool ready;  // meta, cached and search are there
-    CachedIndex* cached;
-    ListSearch* search;
-    int8* row_scratch;
-    IndexFile file;
-    ReadAhead read_ahead;
-    uint32 asked;  // lists of the ranking whose pages were asked for in this round
+    Prober prober;
 
+    ScanSettings settings;
     Stage stage;
     double k;               // rows that the current round wants
     uint32 probed;          // lists probed by now
@@ -80,9 +76,12 @@ static void DeleteSearch(void* arg) noexcept {
 // The lists of the generation that scan->meta names.
 static void UseGeneration(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
-    if (scan->cached != nullptr && GenerationOf(*scan->cached) == scan->meta.generation) return;
-    scan->cached = AcquireIndex(desc->indexRelation, &scan->meta, scan->context);
-    scan->file = IndexFile{desc->indexRelation, 0, scan->cached};
+    if (scan->prober.cached != nullptr && GenerationOf(*scan->prober.cached) == scan->meta.generation) return;
+    Prober* prober = &scan->prober;
+    prober->index = desc->indexRelation;
+    prober->meta = &scan->meta;
+    prober->cached = AcquireIndex(desc->indexRelation, &scan->meta, scan->context);
+    prober->file = IndexFile{desc->indexRelation, 0, prober->cached};
 }
 
 // Once for a scan, however often it is restarted.
@@ -91,11 +90,11 @@ static void Prepare(IndexScanDesc desc) {
     if (scan->ready) return;
     MemoryContext old_context = MemoryContextSwitchTo(scan->context);
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-    Guard([&] { scan->search = new ListSearch(); });
+    Guard([&] { scan->prober.search = new ListSearch(); });
     callback->func = DeleteSearch;
-    callback->arg = scan->search;
+    callback->arg = scan->prober.search;
     MemoryContextRegisterResetCallback(scan->context, callback);
-    scan->row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
+    scan->prober.row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
     scan->tids = static_cast<HeapTid*>(palloc(BLCKSZ));
     scan->ready = true;
     MemoryContextSwitchTo(old_context);
@@ -124,7 +123,7 @@ static void Start(IndexScanDesc desc) {
     scan->probed = 0;
     scan->last_bound = -get_float4_infinity();
     scan->by_pages = false;
-    scan->read_ahead.Begin(desc->indexRelation);
+    scan->prober.read_ahead.Begin(desc->indexRelation);
     scan->stage = Stage::kFirstRows;
     scan->next_block = scan->meta.side[static_cast<int>(SideChain::kFirst)].first;
     if (key->sk_flags & SK_ISNULL) {
@@ -135,7 +134,9 @@ static void Start(IndexScanDesc desc) {
     const float* query = QueryFloats(key->sk_argument, static_cast<int>(scan->meta.dimensions));
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
-    Guard([&] { row_class = scan->search->Begin(SpaceOf(*scan->cached), query, EpsilonFor(scan->meta), candidates); });
+    scan->settings = SettingsFor(scan->meta, LimitHint(desc->indexRelation));
+    const Space& space = SpaceOf(*scan->prober.cached);
+    Guard([&] { row_class = scan->prober.search->Begin(space, query, scan->settings.epsilon, candidates); });
     if (row_class == RowClass::kNaN) {
         GoByPages(scan, get_float8_nan(), false);
     } else if (row_class == RowClass::kUnbounded) {
@@ -145,146 +146,15 @@ static void Start(IndexScanDesc desc) {
 
 // ---- Rounds ----
 
-// Ranks enough centroids exactly to probe `wanted` lists, of which this round has probed `kept`; false when they have
-// moved.
-static bool RankLists(IndexScanDesc desc, Size wanted, Size kept) {
-    IvfScan* scan = ScanOf(desc);
-    ListSearch* search = scan->search;
-    Relation index = desc->indexRelation;
-    const Size ranked = search->ranked().size();
-    const Size goal = ListSearch::RankedFor(wanted);
-    if (ranked >= goal) return true;
-    if (const CentroidTable* centroids = CentroidsOf(*scan->cached)) {
-        Guard([&] { search->RankTable(*centroids, wanted, kept); });
-        return true;
-    }
-    if (search->centroids() == 0 && !FeedRoot(&scan->file, scan->meta, search)) return false;
-
-    std::span<const Survivor> centroids;
-    Guard([&] { centroids = search->NextCentroids(goal - ranked); });
-    if (centroids.empty()) return true;
-    RowReader reader(&scan->file, scan->meta, scan->row_scratch);
-    for (const Survivor& centroid : centroids) {
-        RowFactors factors;
-        const int8* codes = reader.Read(centroid.place, centroid.heap_tid, RowOwner::kCentroids, &factors);
-        if (codes == nullptr) {
-            reader.Finish();
-            CheckMoved(index, scan->meta, scan->meta.root.first, "a centroid has no row");
-            return false;
-        }
-        Guard([&] { search->Rank(centroid, codes, factors.scale, factors.error); });
-    }
-    reader.Finish();
-    Guard([&] { search->SortRanked(kept); });
-    return true;
-}
-
-// Rows lie where the processor's cache has seldom been, so that memory sets the pace: several are asked for before the
-// first is needed.
-static void RefineSurvivors(IndexScanDesc desc, std::span<const Survivor> survivors) {
-    static constexpr size_t kAhead = 6;
-    IvfScan* scan = ScanOf(desc);
-    ListSearch* search = scan->search;
-    RowReader reader(&scan->file, scan->meta, scan->row_scratch);
-    if (scan->read_ahead.Wanted()) reader.ReadAheadOf(survivors, scan->read_ahead);
-    const size_t first = survivors.size() < kAhead ? survivors.size() : kAhead;
-    for (size_t i = 0; i < first; i++) reader.Prefetch(survivors[i].place);
-    for (size_t i = 0; i < survivors.size(); i++) {
-        const Survivor& survivor = survivors[i];
-        if (i + kAhead < survivors.size() && search->Wants(survivors[i + kAhead]))
-            reader.Prefetch(survivors[i + kAhead].place);
-        if (!search->Wants(survivor)) continue;
-        RowFactors factors;
-        const int8* codes = reader.Read(survivor.place, survivor.heap_tid, RowOwner::kHeap, &factors);
-        // A row that is gone, or whose place another row has taken since, is none that this scan can see.
-        if (codes != nullptr) Guard([&] { search->Refine(survivor, codes, factors); });
-    }
-    reader.Finish();
-}
-
-// False when the list has moved.
-static bool ProbeList(IndexScanDesc desc, const RankedList& list) {
-    IvfScan* scan = ScanOf(desc);
-    ListSearch* search = scan->search;
-    Relation index = desc->indexRelation;
-    const ListId id = TargetList(list.target);
-    ListDescriptor descriptor;
-    if (!DescriptorOf(scan->cached, index, scan->meta, id, &descriptor)) {
-        CheckMoved(index, scan->meta, id.block, "a centroid names a list that is not live");
-        return false;
-    }
-    Guard([&] { search->BeginList(list); });
-    const bool complete = FeedList(&scan->file, scan->meta, search, id, descriptor, [&] {
-        if (!search->Crowded()) return;
-        std::span<const Survivor> survivors;
-        Guard([&] { survivors = search->TakeSurvivors(); });
-        RefineSurvivors(desc, survivors);
-    });
-    if (!complete) return false;
-    std::span<const Survivor> survivors;
-    Guard([&] { survivors = search->EndList(); });
-    RefineSurvivors(desc, survivors);
-    return true;
-}
-
-static void PrefetchList(const IvfScan* scan, const RankedList& list) {
-    PrefetchPage(scan->cached, FirstPageHint(scan->cached, scan->meta, TargetList(list.target)));
-}
-
-// Asks for the pages of the lists that come after the one at `at`, as far ahead as reading ahead goes and as they still
-// seem worth it.
-static void ReadListsAhead(IndexScanDesc desc, uint32 at, uint32 least) {
-    IvfScan* scan = ScanOf(desc);
-    const std::span<const RankedList> ranked = scan->search->ranked();
-    const auto end = static_cast<uint32>(std::min<Size>(at + 1 + scan->read_ahead.pages(), ranked.size()));
-    for (uint32 i = std::max(at + 1, scan->asked); i < end; i++) {
-        if (i >= least && !scan->search->WorthProbing(ranked[i])) return;
-        ListDescriptor descriptor;
-        if (DescriptorOf(scan->cached, desc->indexRelation, scan->meta, TargetList(ranked[i].target), &descriptor) &&
-            descriptor.first != InvalidBlockNumber && scan->file.Holds(descriptor.first + descriptor.contiguous - 1))
-            scan->read_ahead.Ask(desc->indexRelation, descriptor.first, std::max(descriptor.contiguous, 1U));
-        scan->asked = i + 1;
-    }
-}
-
-// The lists of the ranking that a round probes: from `from` on, up to `least` in any case, then while they are worth
-// it, up to `most`.
-struct Round {
-    uint32 from;
-    uint32 least;
-    uint32 most;
-};
-
-// False when a list has moved.
-static bool ProbeLists(IndexScanDesc desc, const Round& round) {
-    IvfScan* scan = ScanOf(desc);
-    ListSearch* search = scan->search;
-    const float patience = PatienceFor(scan->meta);
-    Guard([&] { search->BeginRound(static_cast<size_t>(scan->k), patience); });
-    uint32 next = round.from;
-    scan->asked = 0;
-    for (; next < round.most; next++) {
-        if (!RankLists(desc, ListSearch::RankAhead(next, round.most, patience), next)) return false;
-        const std::span<const RankedList> ranked = search->ranked();
-        if (next >= ranked.size() || (next >= round.least && !search->WorthProbing(ranked[next]))) break;
-        if (scan->read_ahead.Wanted()) ReadListsAhead(desc, next, round.least);
-        if (next + 1 < round.most && next + 1 < ranked.size()) PrefetchList(scan, ranked[next + 1]);
-        if (!ProbeList(desc, ranked[next])) return false;
-    }
-    scan->probed = next;
-    Guard([&] { search->EndRound(next); });
-    return true;
-}
-
 static void RunRound(IndexScanDesc desc, Round round) {
     IvfScan* scan = ScanOf(desc);
     scan->most = round.most;
-    while (!ProbeLists(desc, round)) {
+    while (!ProbeLists(&scan->prober, round, &scan->probed)) {
         // On a standby the lists may give way to others under a scan: it goes on with those, from the nearest on, and
         // returns no row twice.
         ReadMeta(desc->indexRelation, &scan->meta);
         UseGeneration(desc);
-        Guard([&] { scan->search->RankAgain(); });
+        Guard([&] { scan->prober.search->RankAgain(); });
         round.from = 0;
     }
 }
@@ -294,7 +164,7 @@ static void StartRounds(IndexScanDesc desc) {
     const double limit = LimitHint(desc->indexRelation);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
-    RunRound(desc, {0, 0, ProbesFor(scan->meta)});
+    RunRound(desc, {0, 0, scan->settings.probes, scan->k, scan->settings.patience});
 }
 
 static uint32 Doubled(uint32 probes, uint32 lists) {
@@ -306,12 +176,12 @@ static uint32 Doubled(uint32 probes, uint32 lists) {
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     const uint32 lists = scan->meta.lists;
-    const bool exhausted = scan->search->Exhausted();
+    const bool exhausted = scan->prober.search->Exhausted();
     if (exhausted && scan->probed >= lists) return false;
     // Lists of which nothing is left need not be read again.
     const uint32 from = exhausted ? scan->probed : 0;
     if (scan->k < 1e9) scan->k *= 4;
-    RunRound(desc, {from, Doubled(scan->probed, lists), Doubled(scan->most, lists)});
+    RunRound(desc, {from, Doubled(scan->probed, lists), Doubled(scan->most, lists), scan->k, scan->settings.patience});
     return true;
 }
 
@@ -327,7 +197,8 @@ static bool ReadSidePage(IndexScanDesc desc, SideChain chain) {
     Relation index = desc->indexRelation;
     const BlockNumber block = scan->next_block;
     if (block == InvalidBlockNumber) return false;
-    if (block == 0 || !scan->file.Holds(scan->visited++)) ReportCorrupted(index, block, "a side chain forms a circle");
+    if (block == 0 || !scan->prober.file.Holds(scan->visited++))
+        ReportCorrupted(index, block, "a side chain forms a circle");
     Buffer buffer = ReadBuffer(index, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));
@@ -395,7 +266,7 @@ static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
 static bool NextCandidate(IndexScanDesc desc, Candidate* candidate) {
     IvfScan* scan = ScanOf(desc);
     for (;;) {
-        while (scan->search->Next(candidate)) {
+        while (scan->prober.search->Next(candidate)) {
             if (candidate->lower >= scan->last_bound) {
                 scan->last_bound = candidate->lower;
                 return true;

@@ -43,7 +43,8 @@ void Verifier::CheckMetaPage() {
     if (!meta.root.LivesAt(meta.generation) || meta.root.level != 1) Report(0, "the root is no list of centroids");
     for (const auto& recalls : meta.calibration)
         for (const CalibrationEntry& entry : recalls)
-            if (!IsFinite(entry.recall) || !IsFinite(entry.epsilon) || entry.epsilon < 0 || !IsFinite(entry.stop))
+            if (!IsFinite(entry.recall) || !IsFinite(entry.epsilon) || entry.epsilon < 0 || !IsFinite(entry.patience) ||
+                !IsFinite(entry.lists) || entry.lists < 0)
                 Report(0, "the calibration is impossible");
 }
 

@@ -357,8 +357,9 @@ static void Summarize(const RecallRun& run, const Measured& measured, RecallRow*
     row->Add(none ? NAN : static_cast<double>(perfect) / count);
     row->Add(measured.count);
     row->Add(measured.rows);
-    row->Add(Int32GetDatum(static_cast<int32>(ivf::ProbesFor(meta))));
-    row->Add(static_cast<double>(ivf::EpsilonFor(meta)));
+    const ivf::ScanSettings settings = ivf::SettingsFor(meta, static_cast<double>(run.k));
+    row->Add(static_cast<double>(settings.lists));
+    row->Add(static_cast<double>(settings.epsilon));
     row->Add(MillisecondsEach(measured.in_index, measured.asked));
     row->Add(MillisecondsEach(measured.in_table, measured.asked));
 }
