@@ -39,6 +39,13 @@ extern "C" {
 #define ANNEX_RESTRICT_SEARCH_PATH() static_cast<void>(0)
 #endif
 
+// Whether this process is autovacuum's worker. 17 gave the question another name.
+#if PG_VERSION_NUM >= 170000
+#define ANNEX_IS_AUTOVACUUM_WORKER() AmAutoVacuumWorkerProcess()
+#else
+#define ANNEX_IS_AUTOVACUUM_WORKER() IsAutoVacuumWorkerProcess()
+#endif
+
 // Visits the children of a plan node's state. Before 16 the walker's type said nothing of its arguments.
 #if PG_VERSION_NUM >= 160000
 #define ANNEX_WALK_PLANSTATE(state, walker, context) planstate_tree_walker(state, walker, context)

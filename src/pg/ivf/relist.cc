@@ -90,7 +90,7 @@ static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
 // ---- Training ----
 
 static int MemoryForMaintenance() {
-    return IsAutoVacuumWorkerProcess() && autovacuum_work_mem != -1 ? autovacuum_work_mem : maintenance_work_mem;
+    return ANNEX_IS_AUTOVACUUM_WORKER() && autovacuum_work_mem != -1 ? autovacuum_work_mem : maintenance_work_mem;
 }
 
 static Size SampleThatFits(uint32 lists, uint32 padded) {

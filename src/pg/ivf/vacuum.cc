@@ -345,7 +345,7 @@ extern "C" IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexB
     using namespace annex::pg::ivf;
     if (info->analyze_only) return stats;
     if (RowsHaveChanged(info, stats)) {
-        const int threads = IsAutoVacuumWorkerProcess() ? 1 : BuildThreads(info->index);
+        const int threads = ANNEX_IS_AUTOVACUUM_WORKER() ? 1 : BuildThreads(info->index);
         (void)MaintainIndex(info->index, false, threads, info->strategy);
     }
     if (stats == nullptr) return stats;
