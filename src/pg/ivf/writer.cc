@@ -33,6 +33,14 @@ void ReleaseNewPage(const Writer& writer, Buffer buffer) {
     UnlockReleaseBuffer(buffer);
 }
 
+// Pages that fill slowly do so in private memory. Their places are theirs meanwhile, in a kind that nobody takes for
+// free, and no lock keeps interrupts from being served.
+static void CompletePage(const Writer& writer, Buffer buffer, Page image) {
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    memcpy(BufferGetPage(buffer), image, BLCKSZ);
+    ReleaseNewPage(writer, buffer);
+}
+
 BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions) {
     BlockNumber first = InvalidBlockNumber;
     Buffer previous = InvalidBuffer;
@@ -84,24 +92,35 @@ void WriteDescriptors(const Writer& writer, const DescriptorExtent& extent, cons
 
 // ---- Rows ----
 
-Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
-    RowPage page{};
-    if (BufferIsValid(buffer)) {
-        Page bytes = BufferGetPage(buffer);
-        page = RowPage::At(bytes);
-        if (page.header->used == layout.rows_per_page) Finish();
-    }
-    if (!BufferIsValid(buffer)) {
-        buffer = AppendPage(writer);
-        if (BufferGetBlockNumber(buffer) > layout.MaxBlock())
-            ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                            errmsg("index \"%s\" cannot have more than %u blocks",
-                                   RelationGetRelationName(writer.index), layout.MaxBlock())));
-        Page bytes = BufferGetPage(buffer);
-        RowPage::Init(bytes, owner);
-        page = RowPage::At(bytes);
-    }
+RowWriter::RowWriter(const Writer& to, RowOwner of)
+    : writer(to), layout(to.padded), owner(of), image(static_cast<Page>(palloc(BLCKSZ))) {}
 
+void RowWriter::NextPage() {
+    Buffer next = AppendPage(writer);
+    if (BufferGetBlockNumber(next) > layout.MaxBlock())
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("index \"%s\" cannot have more than %u blocks", RelationGetRelationName(writer.index),
+                               layout.MaxBlock())));
+    RowPage::Init(BufferGetPage(next), owner);
+    LockBuffer(next, BUFFER_LOCK_UNLOCK);
+    RowPage::Init(image, owner);
+    buffer = next;
+}
+
+// The second page of a row that takes two.
+void RowWriter::AddTail(const uint8* codes) {
+    Buffer tail = AppendPage(writer);
+    InitPage(BufferGetPage(tail), PageKind::kRowTail);
+    memcpy(RowTailCodes(BufferGetPage(tail)), codes, writer.padded - layout.head_codes);
+    OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
+    OpaqueOf(image)->next = BufferGetBlockNumber(tail);
+    ReleaseNewPage(writer, tail);
+}
+
+Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
+    if (BufferIsValid(buffer) && RowPage::At(image).header->used == layout.rows_per_page) Finish();
+    if (!BufferIsValid(buffer)) NextPage();
+    const RowPage page = RowPage::At(image);
     const uint16 slot = page.header->used++;
     page.header->live++;
     RowHeader* row = page.row(layout, slot);
@@ -110,19 +129,12 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
     row->factors = factors;
     memcpy(page.codes(layout, slot), codes, layout.head_codes);
     page.SetLower(layout);
-    if (layout.TwoPages(writer.padded)) {
-        Buffer tail = AppendPage(writer);
-        InitPage(BufferGetPage(tail), PageKind::kRowTail);
-        memcpy(RowTailCodes(BufferGetPage(tail)), codes + layout.head_codes, writer.padded - layout.head_codes);
-        OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
-        OpaqueOf(page.page)->next = BufferGetBlockNumber(tail);
-        ReleaseNewPage(writer, tail);
-    }
+    if (layout.TwoPages(writer.padded)) AddTail(codes + layout.head_codes);
     return layout.At(BufferGetBlockNumber(buffer), slot);
 }
 
 void RowWriter::Finish() {
-    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
+    if (BufferIsValid(buffer)) CompletePage(writer, buffer, image);
     buffer = InvalidBuffer;
 }
 
@@ -133,7 +145,8 @@ ListWriter::ListWriter(const Writer& to)
       id{},
       descriptor(nullptr),
       entries(static_cast<uint8*>(palloc(kBlockSize * EntryBytes(to.padded)))),
-      block(static_cast<uint8*>(palloc(BlockBytes(to.padded)))) {}
+      block(static_cast<uint8*>(palloc(BlockBytes(to.padded)))),
+      image(static_cast<Page>(palloc(BLCKSZ))) {}
 
 void ListWriter::Begin(ListId list, ListDescriptor* into) {
     id = list;
@@ -152,15 +165,17 @@ void ListWriter::NextPage() {
     Buffer next = AppendPage(writer);
     const BlockNumber block_number = BufferGetBlockNumber(next);
     ListPage::Init(BufferGetPage(next), id, *descriptor);
+    LockBuffer(next, BUFFER_LOCK_UNLOCK);
+    uint16 start_row = 0;
     if (BufferIsValid(buffer)) {
-        Page page = BufferGetPage(buffer);
-        const ListPage full = ListPage::At(page);
-        ListPage::At(BufferGetPage(next)).header->start_row = full.EndRow(writer.padded);
-        OpaqueOf(page)->next = block_number;
-        ReleaseNewPage(writer, buffer);
+        start_row = ListPage::At(image).EndRow(writer.padded);
+        OpaqueOf(image)->next = block_number;
+        CompletePage(writer, buffer, image);
     } else {
         descriptor->first = block_number;
     }
+    ListPage::Init(image, id, *descriptor);
+    ListPage::At(image).header->start_row = start_row;
     if (block_number == descriptor->first + descriptor->contiguous) descriptor->contiguous++;
     descriptor->last = descriptor->insert = block_number;
     descriptor->pages++;
@@ -171,8 +186,7 @@ void ListWriter::NextPage() {
 void ListWriter::PutRows(const uint8* rows, uint32 count, bool whole) {
     while (count > 0) {
         if (!BufferIsValid(buffer)) NextPage();
-        Page page = BufferGetPage(buffer);
-        ListPage to = ListPage::At(page);
+        ListPage to = ListPage::At(image);
         const uint32 room = kListAreaRows - to.header->rows;
         if (room == 0 || (whole && room < count)) {
             NextPage();
@@ -200,14 +214,12 @@ void ListWriter::FlushBlock() {
     if (CutsBlocks(writer.padded) || !BufferIsValid(buffer)) {
         PutRows(block, block_rows - kTrailerRows, false);
     } else {
-        Page page = BufferGetPage(buffer);
-        const ListPage to = ListPage::At(page);
+        const ListPage to = ListPage::At(image);
         if (to.header->rows + block_rows > kListAreaRows) NextPage();
         PutRows(block, block_rows - kTrailerRows, false);
     }
     PutRows(reinterpret_cast<const uint8*>(&trailer), kTrailerRows, true);
-    Page page = BufferGetPage(buffer);
-    ListPage::At(page).header->live += staged;
+    ListPage::At(image).header->live += staged;
     staged = 0;
 }
 
@@ -215,8 +227,8 @@ void ListWriter::FlushBlock() {
 void ListWriter::FlushEntries() {
     const uint32 padded = writer.padded;
     for (uint32 i = 0; i < staged; i++) {
-        if (!BufferIsValid(buffer) || !ListPage::At(BufferGetPage(buffer)).HasRoom(padded)) NextPage();
-        const ListPage to = ListPage::At(BufferGetPage(buffer));
+        if (!BufferIsValid(buffer) || !ListPage::At(image).HasRoom(padded)) NextPage();
+        const ListPage to = ListPage::At(image);
         memcpy(to.entry(to.header->entries, padded), entries + i * EntryBytes(padded), EntryBytes(padded));
         to.header->entries++;
         to.header->live++;
@@ -230,12 +242,12 @@ bool ListWriter::EntriesSaveSpace() const {
     const uint32 padded = writer.padded;
     if (BlockBytes(padded) > kListAreaBytes) return !BufferIsValid(buffer) || EndsWithBlock();
     if (!BufferIsValid(buffer) || !EndsWithBlock()) return false;
-    const Size room = kListAreaBytes - ListPage::At(BufferGetPage(buffer)).header->rows * kRowBytes;
+    const Size room = kListAreaBytes - ListPage::At(image).header->rows * kRowBytes;
     return room < BlockBytes(padded) && room >= staged * EntryBytes(padded);
 }
 
 bool ListWriter::EndsWithBlock() const {
-    return ListPage::At(BufferGetPage(buffer)).EndRow(writer.padded) == 0;
+    return ListPage::At(image).EndRow(writer.padded) == 0;
 }
 
 void ListWriter::Finish() {
@@ -243,7 +255,7 @@ void ListWriter::Finish() {
         FlushEntries();
     else if (staged > 0)
         FlushBlock();
-    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
+    if (BufferIsValid(buffer)) CompletePage(writer, buffer, image);
     buffer = InvalidBuffer;
 }
 

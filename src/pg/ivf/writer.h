@@ -15,8 +15,8 @@ struct Writer {
     bool log_each;
 };
 
-// A new page at the end of the fork, or a free one with `log_each`, exclusively locked and to be initialised. ReleaseNewPage marks it dirty, logs it with `log_each`
-// and lets go.
+// A new page at the end of the fork, or a free one with `log_each`, exclusively locked and to be initialised.
+// ReleaseNewPage marks it dirty, logs it with `log_each` and lets go.
 [[nodiscard]] Buffer AppendPage(const Writer& writer);
 void ReleaseNewPage(const Writer& writer, Buffer buffer);
 
@@ -37,11 +37,16 @@ struct RowWriter {
     Writer writer;
     RowLayout layout;
     RowOwner owner;
-    Buffer buffer = InvalidBuffer;
+    Buffer buffer = InvalidBuffer;  // pinned, not locked
+    Page image;                     // what it is to hold
 
-    RowWriter(const Writer& to, RowOwner of) : writer(to), layout(to.padded), owner(of) {}
+    RowWriter(const Writer& to, RowOwner of);
     Place Add(HeapTid heap_tid, RowFactors factors, const uint8* codes);
     void Finish();
+
+  private:
+    void NextPage();
+    void AddTail(const uint8* codes);
 };
 
 // A list, packed into blocks that are cut where a page ends.
@@ -49,10 +54,11 @@ struct ListWriter {
     Writer writer;
     ListId id;
     ListDescriptor* descriptor;
-    Buffer buffer = InvalidBuffer;
+    Buffer buffer = InvalidBuffer;  // pinned, not locked
     uint32 staged = 0;
     uint8* entries;  // up to 32, waiting to be packed
     uint8* block;    // a packed block
+    Page image;      // what the buffer is to hold
 
     explicit ListWriter(const Writer& to);
     void Begin(ListId list, ListDescriptor* into);
