@@ -415,7 +415,19 @@ CREATE FUNCTION annex_index_info(
 	OUT side_pages bigint,
 	OUT other_pages bigint,
 	OUT bytes bigint,
-	OUT bytes_per_row double precision
+	OUT bytes_per_row double precision,
+	OUT free_pages bigint,
+	OUT list_option integer,
+	OUT recommended_lists integer,
+	OUT generation bigint,
+	OUT being_replaced boolean,
+	OUT listed_rows double precision,
+	OUT drift double precision,
+	OUT maintenance_due boolean,
+	OUT calibrated_rows double precision,
+	OUT probes double precision,
+	OUT epsilon double precision,
+	OUT calibration jsonb
 ) RETURNS record
 	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an ivf index consists of';

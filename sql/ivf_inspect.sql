@@ -13,7 +13,7 @@ FROM annex_index_info('inspected_v');
 SELECT list_size_min > 0 AND list_size_min <= list_size_avg AND list_size_avg <= list_size_max AS sizes,
 	list_size_avg * lists = entries AS average, imbalance >= 1 AS imbalance,
 	meta_pages, mean_pages, descriptor_pages, side_pages, other_pages,
-	meta_pages + mean_pages + descriptor_pages + list_pages + row_pages + side_pages + other_pages
+	meta_pages + mean_pages + descriptor_pages + list_pages + row_pages + side_pages + other_pages + free_pages
 		= bytes / current_setting('block_size')::int AS pages,
 	bytes = pg_relation_size('inspected_v') AS bytes,
 	bytes_per_row = bytes / 1004.0 AS bytes_per_row

@@ -38,6 +38,14 @@ SET ivf.probes = 7;
 SELECT probes, epsilon FROM annex_recall('measured_l2', 10, 1);
 RESET annex.target_recall;
 SELECT probes, epsilon FROM annex_recall('measured_l2', 10, 1);
+-- annex_index_info shows the calibration, and what scans do for the recall that is asked for now.
+RESET ivf.probes;
+SELECT list_option, generation, being_replaced, listed_rows, drift BETWEEN 0.9 AND 1.1 AS no_drift, maintenance_due, free_pages,
+	calibrated_rows, probes BETWEEN 1 AND 40 AS probes, epsilon > 0 AS epsilon, jsonb_array_length(calibration) AS entries
+FROM annex_index_info('measured_l2');
+SELECT bool_and(more) AS more_for_more FROM (
+	SELECT (e ->> 'probes')::float8 >= lag((e ->> 'probes')::float8) OVER (PARTITION BY e ->> 'k' ORDER BY (e ->> 'recall')::float8) AS more
+	FROM annex_index_info('measured_l2'), jsonb_array_elements(calibration) e) steps;
 SET annex.target_recall = 0.4;
 SET annex.target_recall = 0.9999;
 SET ivf.probes = 1;

@@ -14,6 +14,7 @@ extern "C" {
 #include "pg/function.h"
 #include "pg/index/opclass.h"
 #include "pg/ivf/inspect.h"
+#include "pg/ivf/maintain.h"
 
 namespace annex::pg::ivf {
 namespace {
@@ -25,10 +26,11 @@ struct IndexInfoCounts {
     int64 rows;        // with codes
     int64 free_slots;  // of row pages, that a row had
     int64 side_rows[kSideChains];
-    int64 entries;        // live
-    int64 dead_entries;   // whose place in a block is not used again before the page is packed anew
-    int64* list_sizes;    // one a descriptor
-    uint64* generations;  // of the lists that live, else 0
+    int64 entries;          // live
+    int64 dead_entries;     // whose place in a block is not used again before the page is packed anew
+    int64* list_sizes;      // one a descriptor
+    uint64* generations;    // of the lists that live, else 0
+    double squared_errors;  // of the sketches in them
 };
 
 struct ListSizes {
@@ -44,9 +46,18 @@ void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* 
     if (id == kRootList || !ListNumber(meta, id, &list) || counts->generations[list] != page.header->generation) return;
     // A slot of a block that never held an entry has place 0, which is the meta page's.
     page.ForEachTrailer(meta.padded, [counts](const BlockTrailer* trailer) {
-        for (Size v = 0; v < kBlockSize; v++)
-            counts->dead_entries += !trailer->heap_tid[v].valid() && trailer->place[v] != 0 ? 1 : 0;
+        for (Size v = 0; v < kBlockSize; v++) {
+            if (trailer->heap_tid[v].valid())
+                counts->squared_errors += SquaredSketchError(trailer->f_error[v]);
+            else
+                counts->dead_entries += trailer->place[v] != 0 ? 1 : 0;
+        }
     });
+    for (uint32 i = 0; i < page.header->entries; i++) {
+        SketchTrailer trailer;
+        memcpy(&trailer, page.entry(i, meta.padded) + CodeBytes(meta.padded), sizeof trailer);
+        if (trailer.heap_tid.valid()) counts->squared_errors += SquaredSketchError(trailer.factors.f_error);
+    }
     counts->entries += page.header->live;
     counts->list_sizes[list] += page.header->live;
 }
@@ -120,7 +131,7 @@ ListSizes MeasureLists(const MetaPage& meta, const IndexInfoCounts& counts) {
 
 // The row that is returned, filled from left to right.
 struct ResultRow {
-    static constexpr int kColumns = 30;
+    static constexpr int kColumns = 42;
     int filled;
     Datum values[kColumns];
     bool nulls[kColumns];
@@ -137,6 +148,54 @@ struct ResultRow {
     // NaN and infinity stand for unknown.
     void Add(double value) { Add(Float8GetDatum(value), !std::isfinite(value)); }
 };
+
+Census CensusOf(const MetaPage& meta, const IndexInfoCounts& counts) {
+    const uint32 slots = DescriptorSlots(meta);
+    Census census{};
+    census.rows = static_cast<double>(counts.rows);
+    census.list_sizes = ZeroedArray<uint32>(slots);
+    for (uint32 list = 0; list < slots; list++)
+        if (counts.generations[list] != 0) census.list_sizes[list] = static_cast<uint32>(counts.list_sizes[list]);
+    SumUp(meta, slots, counts.squared_errors, &census);
+    return census;
+}
+
+// What scans take from the calibration, as a JSON array; the meta page's numbers are finite.
+Datum CalibrationJson(const MetaPage& meta) {
+    StringInfoData json;
+    initStringInfo(&json);
+    for (int k = 0; k < kCalibratedKs; k++)
+        for (const CalibrationEntry& entry : meta.calibration[k])
+            appendStringInfo(
+                &json,
+                "%c{\"k\": %d, \"recall\": %g, \"probes\": %.1f, \"most\": %u, \"epsilon\": %.2f, \"patience\": %.3f}",
+                json.len == 0 ? '[' : ',', kCalibratedK[k], static_cast<double>(entry.recall),
+                static_cast<double>(entry.lists), entry.probes, static_cast<double>(entry.epsilon),
+                static_cast<double>(entry.patience));
+    appendStringInfoChar(&json, ']');
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
+// The lists, what they were made for and what has become of it, and what scans do with them.
+void DescribeLists(const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
+    const Census census = CensusOf(meta, counts);
+    uint32 lists;
+    const bool due = ListsAreDue(meta, census, &lists) || meta.pending != 0;
+    const bool calibrated = meta.calibrated_rows > 0;
+    const ScanSettings settings = SettingsFor(meta, 0);
+    row->Add(counts.pages[static_cast<int>(PageKind::kFree)]);
+    row->Add(meta.list_option);
+    row->Add(lists);
+    row->Add(static_cast<int64>(meta.generation));
+    row->Add(meta.pending != 0);
+    row->Add(meta.listed_rows);
+    row->Add(meta.listed_residual > 0 ? census.residual / meta.listed_residual : NAN);
+    row->Add(due);
+    row->Add(calibrated ? meta.calibrated_rows : NAN);
+    row->Add(static_cast<double>(settings.lists));
+    row->Add(static_cast<double>(settings.epsilon));
+    row->Add(calibrated ? CalibrationJson(meta) : Datum{0}, !calibrated);
+}
 
 void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
     const int64 copies = meta.spill != 0 && meta.lists > 1 ? 2 : 1;
@@ -174,7 +233,7 @@ void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& count
     row->Add(pages(PageKind::kList));
     row->Add(pages(PageKind::kRows) + pages(PageKind::kRowTail));
     row->Add(pages(PageKind::kSide));
-    row->Add(counts.pages[0] + pages(PageKind::kFree));
+    row->Add(counts.pages[0]);
     row->Add(bytes);
     row->Add(all_rows > 0 ? static_cast<double>(bytes) / static_cast<double>(all_rows) : NAN);
 }
@@ -197,6 +256,7 @@ ANNEX_FUNCTION(annex_index_info) {
     CountPages(inspected.index, meta, &counts);
     ResultRow row{};
     Describe(inspected.index, meta, counts, &row);
+    DescribeLists(meta, counts, &row);
     CloseInspected(inspected);
     if (row.filled != desc->natts) elog(ERROR, "annex_index_info is declared with %d columns", desc->natts);
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, row.values, row.nulls)));

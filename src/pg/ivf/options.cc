@@ -59,7 +59,6 @@ void DefineOptionsAndSettings() {
 
 // Where no LIMIT is known.
 static constexpr double kUnknownLimit = 10;
-static constexpr double kCalibratedK[kCalibratedKs] = {1, 10, 100};
 
 static CalibrationEntry Between(const CalibrationEntry& a, const CalibrationEntry& b, double at) {
     const auto mix = [at](float x, float y) { return x + static_cast<float>(at) * (y - x); };
@@ -85,7 +84,8 @@ static CalibrationEntry AtRecall(const CalibrationEntry* entries, double recall)
 static CalibrationEntry Calibrated(const MetaPage& meta, double k, double recall) {
     for (int i = 1; i < kCalibratedKs; i++) {
         if (k > kCalibratedK[i]) continue;
-        const double at = std::log(k / kCalibratedK[i - 1]) / std::log(kCalibratedK[i] / kCalibratedK[i - 1]);
+        const double low = kCalibratedK[i - 1];
+        const double at = std::log(k / low) / std::log(kCalibratedK[i] / low);
         return Between(AtRecall(meta.calibration[i - 1], recall), AtRecall(meta.calibration[i], recall),
                        std::clamp(at, 0.0, 1.0));
     }

@@ -124,6 +124,7 @@ struct CalibrationEntry {
 };
 inline constexpr int kCalibratedKs = 3;
 inline constexpr int kCalibratedRecalls = 8;
+inline constexpr int kCalibratedK[kCalibratedKs] = {1, 10, 100};
 
 // Descriptor pages that lie one after the other.
 struct DescriptorExtent {
