@@ -59,6 +59,32 @@ void PrefetchPage(const CachedIndex* cached, BlockNumber block) {
         for (Size line = 0; line < kPageLinesAhead; line++) __builtin_prefetch(page + half + line * kCacheLine);
 }
 
+// The rest of the codes of a row whose first page is `head`; false if the page is not its second one.
+bool RowReader::ReadTail(BlockNumber head, BlockNumber tail) {
+    if (tail == InvalidBlockNumber || !file_->Holds(tail)) ReportCorrupted(index_, head, "a row has no second part");
+    Buffer buffer = ReadBuffer(index_, tail);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    const bool ours = PageIsOurs(page) && KindOf(page) == PageKind::kRowTail && OpaqueOf(page)->head == head;
+    if (ours) {
+        CheckPage(index_, tail, page, PageKind::kRowTail);
+        memcpy(scratch_ + layout_.head_codes, RowTailCodes(page), padded_ - layout_.head_codes);
+    }
+    UnlockReleaseBuffer(buffer);
+    return ours;
+}
+
+// Whether a page still holds the row of this heap TID and names `tail` as its second page.
+bool RowReader::Names(BlockNumber block, uint16 slot, HeapTid heap_tid, BlockNumber tail) {
+    Buffer buffer = ReadBuffer(index_, block);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    const bool names = PageIsOurs(page) && KindOf(page) == PageKind::kRows && NextOf(page) == tail &&
+                       RowPage::At(page).row(layout_, slot)->heap_tid == heap_tid;
+    UnlockReleaseBuffer(buffer);
+    return names;
+}
+
 const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFactors* factors) {
     const BlockNumber block = layout_.Block(place);
     if (block != block_ || !BufferIsValid(buffer_)) {
@@ -83,14 +109,11 @@ const int8* RowReader::Read(Place place, HeapTid heap_tid, RowOwner owner, RowFa
     memcpy(scratch_, page.codes(layout_, slot), layout_.head_codes);
     const BlockNumber tail = NextOf(page.page);
     Finish();
-    if (tail == InvalidBlockNumber || !file_->Holds(tail)) ReportCorrupted(index_, block, "a row has no second part");
-    Buffer tail_buffer = ReadBuffer(index_, tail);
-    LockBuffer(tail_buffer, BUFFER_LOCK_SHARE);
-    CheckPage(index_, tail, BufferGetPage(tail_buffer), PageKind::kRowTail);
-    if (OpaqueOf(BufferGetPage(tail_buffer))->head != block)
+    if (!ReadTail(block, tail)) {
+        // On a standby, and where lists were given up, both pages may have gone since.
+        if (!Names(block, slot, heap_tid, tail)) return nullptr;
         ReportCorrupted(index_, tail, "the second part of a row belongs to another row");
-    memcpy(scratch_ + layout_.head_codes, RowTailCodes(BufferGetPage(tail_buffer)), padded_ - layout_.head_codes);
-    UnlockReleaseBuffer(tail_buffer);
+    }
     return scratch_;
 }
 

@@ -61,6 +61,9 @@ class RowReader {
     void Finish();
 
   private:
+    bool ReadTail(BlockNumber head, BlockNumber tail);
+    bool Names(BlockNumber block, uint16 slot, HeapTid heap_tid, BlockNumber tail);
+
     IndexFile* file_;
     Relation index_;
     RowLayout layout_;
