@@ -67,11 +67,13 @@ MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferA
     pfree(census.list_sizes);
     uint32 lists;
     if (!ListsAreDue(meta, census, &lists) && !force) {
-        // A maintenance that ended between the switch and its note has left nothing to compare with.
-        if (meta.lists > 1 && meta.listed_imbalance == 0 && census.imbalance > 0)
+        // A maintenance that ended after the switch has left nothing to compare with, and an old calibration.
+        if (meta.lists > 1 && meta.listed_imbalance == 0 && census.imbalance > 0) {
             NoteCensus(index, census);
-        else if (meta.removed_rows > 0)
+            CalibrateIndex(index);
+        } else if (meta.removed_rows > 0) {
             ChangeMeta(index, [](MetaPage* to) { to->removed_rows = 0; });
+        }
         return result;
     }
 
