@@ -5,13 +5,14 @@ package Crash;
 use strict;
 use warnings;
 
+use Cwd ();
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(testing_node stop_points has_function kill_server wait_until_dead start_again);
+our @EXPORT = qw(testing_node stop_points kill_server wait_until_dead start_again);
 
 # A node that runs the library with stop points.
 sub testing_node
@@ -30,41 +31,36 @@ sub stop_points
 	return @points;
 }
 
-sub has_function
-{
-	my ($node, $signature) = @_;
-	return $node->safe_psql('postgres', "SELECT to_regprocedure('$signature') IS NOT NULL") eq 't';
-}
-
-# The processes of a server, the postmaster first.
+# The processes that work in a server's folder, the postmaster first. Those that have ended and whose end nobody has
+# noticed yet work nowhere.
 sub processes_of
 {
 	my ($node) = @_;
-	my $data = readlink($node->data_dir) // $node->data_dir;
-	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+	my $data = Cwd::realpath($node->data_dir);
+	my $postmaster = $node->{_pid} // 0;
 	my @pids = grep { (readlink("/proc/$_/cwd") // '') eq $data } map { m{/proc/(\d+)} } glob('/proc/[0-9]*');
-	return ($postmaster, grep { $_ != $postmaster } @pids);
+	return sort { ($b == $postmaster) <=> ($a == $postmaster) || $a <=> $b } @pids;
 }
 
 # SIGKILL for all processes of the server at once.
 sub kill_server
 {
 	my ($node) = @_;
-	my @pids = processes_of($node);
-	kill('KILL', $_) for @pids;
+	kill('KILL', $_) for processes_of($node);
 	wait_until_dead($node);
 	return;
 }
 
-# Waits until the postmaster has gone, however that came about, and forgets it.
+# Waits until all processes of the server have gone, however that came about, and forgets them.
 sub wait_until_dead
 {
 	my ($node) = @_;
-	my $postmaster = $node->{_pid};
 	for (1 .. 6000)
 	{
-		if (!defined $postmaster || stopped($postmaster))
+		if (!processes_of($node))
 		{
+			# these may name a process that has ended but is still listed
+			unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock';
 			$node->{_pid} = undef;
 			return;
 		}
@@ -74,28 +70,12 @@ sub wait_until_dead
 	return;
 }
 
-# A process that has ended may wait for somebody to take notice.
-sub stopped
-{
-	my ($pid) = @_;
-	open(my $stat, '<', "/proc/$pid/stat") or return 1;
-	my $line = <$stat> // '';
-	close $stat;
-	return $line =~ /\) [ZX]/;
-}
-
-# Starts a server that has died. Its last processes may still be about to end.
+# Starts a server that has died.
 sub start_again
 {
 	my ($node) = @_;
 	wait_until_dead($node);
-	for (1 .. 100)
-	{
-		return if $node->start(fail_ok => 1);
-		$node->{_pid} = undef;
-		usleep(100_000);
-	}
-	BAIL_OUT('the server does not start again');
+	$node->start;
 	return;
 }
 

@@ -317,11 +317,12 @@ CodePoints::CodePoints(size_t n, size_t padded) : size_(n), padded_(padded) {
     half_norms_.resize(width, std::numeric_limits<float>::infinity());
 }
 
-void CodePoints::Pack(const float* points, int threads) noexcept {
-    ParallelFor(threads, (size_ + kPanel - 1) / kPanel, [&](size_t panel, size_t) {
-        std::vector<int8_t> codes(padded_);
+void CodePoints::Pack(const float* points, int threads) {
+    // allocated here, since nothing may throw in a parallel region
+    std::vector<int8_t> scratch(static_cast<size_t>(std::max(1, threads)) * padded_);
+    ParallelFor(threads, (size_ + kPanel - 1) / kPanel, [&](size_t panel, size_t worker) {
         const size_t end = std::min(size_, (panel + 1) * kPanel);
-        for (size_t i = panel * kPanel; i < end; i++) PackPoint(points + i * padded_, i, codes.data());
+        for (size_t i = panel * kPanel; i < end; i++) PackPoint(points + i * padded_, i, &scratch[worker * padded_]);
     });
 }
 

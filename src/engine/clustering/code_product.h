@@ -65,7 +65,7 @@ class CodePoints {
     [[nodiscard]] size_t width() const noexcept { return half_norms_.size(); }
 
     // points[size() * padded].
-    void Pack(const float* points, int threads) noexcept;
+    void Pack(const float* points, int threads);
 
     [[nodiscard]] float scale(size_t i) const noexcept { return scales_[i]; }
     [[nodiscard]] float half_norm(size_t i) const noexcept { return half_norms_[i]; }

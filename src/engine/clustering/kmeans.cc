@@ -68,7 +68,7 @@ class KMeans::Impl {
         }
     }
 
-    bool Step() noexcept {
+    bool Step() {
         switch (phase_) {
             case Phase::kAssign:
                 AssignStep();
@@ -120,7 +120,7 @@ class KMeans::Impl {
         }
     }
 
-    void AssignStep() noexcept {
+    void AssignStep() {
         const size_t n = sample_.size();
         if (next_row_ == 0) {
             points_.Pack(centroids_.data(), threads_);

@@ -138,6 +138,12 @@ static Fate FateOfListPage(const Reclaimer& reclaimer, const ListPage& page) {
     return reclaimer.free[list] ? Fate::kFree : Fate::kNone;
 }
 
+// Pages of descriptors that maintenance was interrupted before it had named them.
+static Fate FateOfDescriptorPage(const Reclaimer& reclaimer, BlockNumber block) {
+    uint32 list;
+    return ListNumber(reclaimer.meta, ListId{block, 0}, &list) ? Fate::kNone : Fate::kFree;
+}
+
 // Frees the centroids of lists that are gone; says whether the page is empty then.
 static bool FreeCentroids(const Reclaimer& reclaimer, BlockNumber block, const RowPage& page) {
     const RowLayout& layout = reclaimer.layout;
@@ -161,6 +167,7 @@ static Fate Judge(const Reclaimer& reclaimer, Buffer buffer, BlockNumber block) 
     if (PageIsNew(page) || !PageIsOurs(page)) return Fate::kNone;
     if (KindOf(page) == PageKind::kList)
         return FateOfListPage(reclaimer, ListPage::Open(index, block, page, reclaimer.meta.padded));
+    if (KindOf(page) == PageKind::kDescriptors) return FateOfDescriptorPage(reclaimer, block);
     if (KindOf(page) != PageKind::kRows) return Fate::kNone;
     const RowPage rows = RowPage::Open(index, block, page, reclaimer.layout);
     if (rows.header->owner != RowOwner::kCentroids) return Fate::kNone;

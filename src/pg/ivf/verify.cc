@@ -143,6 +143,10 @@ void Verifier::WalkOtherPages() {
             marks[block] = Mark::kLeftover;
             leftovers++;
             CheckListPage(block, false);
+        } else if (kind == PageKind::kDescriptors && DescriptorPage::Open(index, block, page).header->count == 0) {
+            // A maintenance that was interrupted had not named it yet.
+            marks[block] = Mark::kLeftover;
+            leftovers++;
         } else {
             Report(block, "no chain leads to this page");
         }
