@@ -105,7 +105,7 @@ FORCE:
 # ------------------------------------------------------------------------------------------------- targets for people
 
 .PHONY: help engine testing check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
-	check-tap demo demo-clean bench bench-figures format lint wall
+	check-tap check-crash check-versions check-pg-asan demo demo-clean bench bench-figures format lint wall
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -118,6 +118,9 @@ help:
 ##@ make testing         the library with stop points and failing allocations that tests of crashes load
 ##@ make check-NAME      one part of it: lint unit exports regress isolation tap; or asan, tsan: unit tests
 ##@                      with sanitizers. TESTS="a b" selects by name: make check-regress TESTS=vector_type
+##@ make check-crash     the tests of crashes and failures at length
+##@ make check-versions  all tests on other releases of PostgreSQL
+##@ make check-pg-asan   the tests on a PostgreSQL with assertions and sanitizers
 ##@ make demo            a private PostgreSQL with data and an index to play with
 ##@ make demo-clean      remove it
 ##@ make bench           measure on data files (test/bench/run.sh says what can be chosen)
@@ -133,7 +136,8 @@ ifneq ($(filter check,$(MAKECMDGOALS)),)
 check:
 	@PG_CONFIG='$(PG_CONFIG)' scripts/check.sh all
 endif
-check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation check-tap:
+check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation check-tap check-crash \
+	check-versions check-pg-asan:
 	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check.sh $(@:check-%=%)
 
 demo:

@@ -2,7 +2,8 @@
 # Builds the engine: scripts/build-engine.sh BUILD_DIR [TARGET...]
 #
 # Without a target: the static library alone. The Makefile calls this at every build, so it is silent when nothing has
-# changed. JOBS sets the number of compilers.
+# changed. JOBS sets the number of compilers, ANNEX_SANITIZE the
+# sanitizers.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +17,8 @@ if [ ! -f "$build_dir/CMakeCache.txt" ] || [ ! -f "$build_dir/link.rsp" ]; then
     generator=()
     if command -v ninja >/dev/null; then generator=(-G Ninja); fi
     mkdir -p "$build_dir"
-    cmake -S "$root" -B "$build_dir" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release >"$build_dir/configure.log" 2>&1 || {
+    cmake -S "$root" -B "$build_dir" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release \
+        ${ANNEX_SANITIZE:+-DANNEX_SANITIZE="$ANNEX_SANITIZE"} >"$build_dir/configure.log" 2>&1 || {
         cat "$build_dir/configure.log" >&2
         exit 1
     }

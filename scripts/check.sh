@@ -1,7 +1,16 @@
 #!/bin/bash
-# Runs the tests: scripts/check.sh all, or any of: lint unit exports regress isolation tap asan tsan
+# Runs the tests: scripts/check.sh all, or any of: lint unit exports regress isolation tap asan tsan crash versions pg-asan
 #
-# `all` is everything but the sanitizers. What the tests need is installed first. Servers run as an ordinary user from a
+# `all` is everything but asan, tsan, crash, versions and pg-asan:
+#
+#   crash     the tests of crashes and failures at length: hundreds of cycles (ANNEX_CRASH_CYCLES=300), every allocation
+#   versions  all tests on other releases of PostgreSQL, in a root folder of another Debian each: VERSIONS="trixie sid".
+#             CHROOT_TOOL SUITE FOLDER COMMAND... makes FOLDER if need be and runs COMMAND in /src there, where a clone
+#             of this tree lies; without a CHROOT_TOOL debootstrap does it. CHROOTS names the place of the folders.
+#   pg-asan   regression, isolation and TAP tests on a PostgreSQL with assertions and sanitizers, which
+#             scripts/build-postgres.sh builds from a source tree (POSTGRES_SOURCE) into build/postgres-asan
+#
+# What the tests need is installed first. Servers run as an ordinary user from a
 # private installation in a temporary folder, on Unix sockets, and are gone at the end. A part that fails does not keep
 # the others from running. TESTS="a b" selects by name within a part:
 #
@@ -15,7 +24,7 @@ set -euo pipefail
 
 all_parts=(lint unit exports regress isolation tap)
 if [ "$*" = all ]; then parts=("${all_parts[@]}"); else parts=("$@"); fi
-[ ${#parts[@]} -gt 0 ] || die "which part? all, ${all_parts[*]}, asan, tsan"
+[ ${#parts[@]} -gt 0 ] || die "which part? all, ${all_parts[*]}, asan, tsan, crash, versions, pg-asan"
 
 exec 2>&1
 cd "$root"
@@ -223,6 +232,61 @@ run_tap() {
     return 1
 }
 
+run_crash() {
+    local ANNEX_CRASH_CYCLES=${ANNEX_CRASH_CYCLES:-300} ANNEX_CRASH_ROUNDS=${ANNEX_CRASH_ROUNDS:-60}
+    local ANNEX_CRASH_SEED=${ANNEX_CRASH_SEED:-$RANDOM} ANNEX_DIFFERENTIAL_SEED=${ANNEX_DIFFERENTIAL_SEED:-$RANDOM}
+    local ANNEX_ALLOCATIONS=all ANNEX_DIFFERENTIAL_TABLES=${ANNEX_DIFFERENTIAL_TABLES:-100}
+    export ANNEX_CRASH_CYCLES ANNEX_CRASH_ROUNDS ANNEX_CRASH_SEED ANNEX_ALLOCATIONS ANNEX_DIFFERENTIAL_TABLES
+    export ANNEX_DIFFERENTIAL_SEED
+    echo "ANNEX_CRASH_SEED=$ANNEX_CRASH_SEED ANNEX_DIFFERENTIAL_SEED=$ANNEX_DIFFERENTIAL_SEED"
+    TESTS=${TESTS:-$(cd test/t && echo 101_crash.pl 2*.pl | sed 's/\.pl//g')} run_tap
+}
+
+# Runs a command in another Debian, in a clone of this tree; see the head of this file.
+in_chroot() {
+    local suite=$1 folder=$2
+    shift 2
+    if [ -n "${CHROOT_TOOL:-}" ]; then
+        "$CHROOT_TOOL" "$suite" "$folder" "$@"
+        return
+    fi
+    [ "$(id -u)" -eq 0 ] || { echo "versions: only root can make and enter another Debian" && return 1; }
+    if [ ! -x "$folder/bin/sh" ]; then
+        mkdir -p "$folder"
+        debootstrap --variant=minbase "$suite" "$folder" >"$scratch/debootstrap.log" || return 1
+    fi
+    rm -rf "$folder/src"
+    git clone -q "$root" "$folder/src" || return 1
+    # unmounted when the namespace ends
+    # shellcheck disable=SC2016 # for the shell inside
+    unshare --mount --propagation private sh -c 'folder=$1; shift
+        mount --rbind /proc "$folder/proc" && mount --rbind /dev "$folder/dev" &&
+            exec chroot "$folder" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+                sh -c "cd /src && exec \"\$@\"" sh "$@"' sh "$folder" "$@"
+}
+
+run_versions() {
+    local suite status=0
+    for suite in ${VERSIONS:-trixie sid}; do
+        echo "-- $suite"
+        in_chroot "$suite" "${CHROOTS:-$root/build/chroots}/$suite" sh -c 'apt-get update -qq && scripts/packages.sh check &&
+            scripts/check.sh unit exports regress isolation tap' || status=1
+    done
+    return "$status"
+}
+
+# In a copy of the tree, so that no object of one kind meets one of the other.
+run_pg_asan() {
+    local prefix=${POSTGRES_ASAN:-$root/build/postgres-asan} tree=$root/build/pg-asan
+    scripts/build-postgres.sh "$prefix" || return 1
+    mkdir -p "$tree"
+    git ls-files -z | xargs -0 cp --parents --update --target-directory "$tree" || return 1
+    # Leaks are not looked for: what PostgreSQL allocates at its start it never frees.
+    (cd "$tree" && PG_CONFIG=$prefix/bin/pg_config ANNEX_SANITIZE=address,undefined \
+        ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0 \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 scripts/check.sh regress isolation tap)
+}
+
 show_log_ends() {
     local file
     for file in "$@"; do
@@ -245,6 +309,9 @@ run_part() {
         regress) run_regress ;;
         isolation) run_isolation ;;
         tap) run_tap ;;
+        crash) run_crash ;;
+        versions) run_versions ;;
+        pg-asan) run_pg_asan ;;
         *) echo "no such part" && return 1 ;;
     esac
 }

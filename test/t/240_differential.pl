@@ -14,7 +14,7 @@ use Test::More;
 use IvfData;
 
 my $tables = $ENV{ANNEX_DIFFERENTIAL_TABLES} || 8;
-my $seed = $ENV{ANNEX_DIFFERENTIAL_SEED} || 1 + int(rand(1_000_000));
+my $seed = $ENV{ANNEX_DIFFERENTIAL_SEED} || 4711;
 my $state = $seed;
 note("ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables");
 

@@ -123,7 +123,8 @@ void KillServer() {
 
 void WaitForInterrupt() {
     pgstat_report_wait_start(PG_WAIT_EXTENSION);
-    while (!QueryCancelPending && !ProcDiePending) {
+    // its name is relative to the data directory
+    while (!QueryCancelPending && !ProcDiePending && access("annex_resume", F_OK) != 0) {
         pg_usleep(1000);
         if (!PostmasterIsAlive()) _exit(1);
     }
