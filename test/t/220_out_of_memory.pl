@@ -94,7 +94,7 @@ for my $name (sort keys %statements)
 {
 	my ($failed, @wrong) = (0);
 	my $step = 0;
-	for (my $n = 1; ; $n += $every_one || $n < 6 ? 1 : 1 + draw(\$state, int($n / 2)))
+	for (my $n = 1; ; $n += $every_one || $n < 6 ? 1 : 1 + draw(\$state, $n))
 	{
 		my $still = 0;
 		for my $signed ($every_one ? ($n, -$n) : ++$step % 3 ? $n : -$n)
