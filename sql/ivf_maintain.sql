@@ -90,6 +90,9 @@ INSERT INTO wanted SELECT i, ARRAY[i % 17, i % 23, i % 31]::vector FROM generate
 VACUUM wanted;
 SELECT lists FROM annex_index_info('wanted_v');
 SELECT annex_verify('wanted_v', true);
+ALTER INDEX wanted_v SET (lists = 90);
+SELECT lists_replaced, lists_made FROM annex_maintain('wanted_v');
+SELECT annex_verify('wanted_v', true);
 
 -- Where the memory holds fewer lists than would be best, there is nothing more to be done.
 CREATE TABLE cramped (id int, v vector(512));

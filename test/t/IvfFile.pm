@@ -26,7 +26,7 @@ use constant {
 	META_DIMENSIONS => 48,
 	META_LISTS => 60,
 	META_ROW_INSERT => 100,
-	META_SIDE_INSERT => 472,  # of the first chain
+	META_SIDE_INSERT => 520,  # of the first chain
 	META_SIDE_SIZE => 12,
 	MEAN_COUNT => 40,
 	MEAN_VALUES => 48,

@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "commands/progress.h"
+#include "commands/vacuum.h"
 #include "pgstat.h"
 }
 
@@ -151,7 +152,7 @@ static bool SearchStride(Calibration* calibration, uint32 count, uint32 first, c
     if (blocks <= begin) return true;
     const double places = static_cast<double>(blocks - begin) * layout.rows_per_page;
     for (uint32 i = first; i < count; i += kStrides) {
-        CHECK_FOR_INTERRUPTS();
+        ANNEX_VACUUM_DELAY_POINT();
         Random random(i);
         const auto offset = static_cast<uint64>((i + random.Uniform()) / count * places);
         const auto place = static_cast<Place>(static_cast<uint64>(begin) * layout.rows_per_page + offset);

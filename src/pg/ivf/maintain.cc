@@ -54,14 +54,20 @@ static void ForgetOldMarks(Relation index, const MetaPage& meta, BufferAccessStr
     }
 }
 
+// With the option as it is now: ALTER INDEX may have changed it.
+static void ReadMetaAndOption(Relation index, MetaPage* meta) {
+    ReadMeta(index, meta);
+    meta->list_option = static_cast<uint32>(ListsOption(index));
+}
+
 MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferAccessStrategy strategy) {
     MaintenanceResult result{};
     MetaPage meta;
-    ReadMeta(index, &meta);
+    ReadMetaAndOption(index, &meta);
     if (meta.leftovers != 0) {
         AbandonPending(index);
         result.freed = FreeLeftovers(index, strategy);
-        ReadMeta(index, &meta);
+        ReadMetaAndOption(index, &meta);
     }
     const Census census = TakeCensus(index, meta, strategy);
     pfree(census.list_sizes);

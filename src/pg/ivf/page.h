@@ -161,6 +161,7 @@ struct MetaPage {
     uint64 switched_at;       // the next full transaction ID after the switch to this generation:
     uint64 switched_to;       // where it is not the current one, that is still to be noted
     double removed_rows;      // by vacuum, since the lists were looked at
+    double seen_heap_rows;    // rows of the table when vacuum looked at the lists, last; 0: never
     ListDescriptor root;
     ListDescriptor pending_root;
     uint32 pending_lists;

@@ -304,6 +304,7 @@ static void Switch(const Relisting& relisting, const ListDescriptor& root, doubl
         meta->root = root;
         meta->lists = relisting.lists;
         meta->spill = relisting.spill ? 1 : 0;
+        meta->list_option = static_cast<uint32>(ListsOption(relisting.index));
         meta->pending = 0;
         meta->listed_rows = rows;
         meta->listed_imbalance = meta->listed_residual = 0;
