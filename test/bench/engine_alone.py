@@ -5,7 +5,6 @@ by the same probes. What SQL adds is (a query's time in SQL - the floor's) / (a 
 processor time.
 """
 
-import re
 import subprocess
 
 from instance import note
@@ -37,13 +36,11 @@ class EngineAlone:
             else:
                 command += ["--rows", str(instance.rows)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            # lines | probes | recall | QPS | ...
-            found = re.findall(r"^\| (\d+) \| ([\d.]+) \| (\d+) \|", done.stdout, re.M)
-            self.points[position] = [(float(recall), float(qps)) for _, recall, qps in found]
+            self.points[position] = points_of(done.stdout)
 
     def probes(self):
         return [setting.values["ivf.probes"] for setting in self.instance.engine.settings
-                if setting.values and "ivf.epsilon" not in setting.values and int(setting.values["ivf.probes"]) <= 512]
+                if list(setting.values) == ["ivf.probes"] and int(setting.values["ivf.probes"]) <= 512]
 
     def report(self, floor):
         if not self.points:
@@ -52,9 +49,16 @@ class EngineAlone:
         table(["queries", "recall@10", "SQL, µs a query", "floor, µs", "engine alone, µs", "(SQL - floor) / engine"])
         for position, queries in enumerate(self.instance.data.query_sets):
             for recall in RECALLS:
-                sql, alone = (qps_at(recall, points) for points in (self.instance.points(position), self.points[position]))
+                sql, alone = (qps_at(recall, points) for points in (self.instance.points_by_probes(position), self.points[position]))
                 if not sql or not alone:
                     continue
                 micros = [1e6 / each for each in (sql, floor[self.instance.engine.name], alone)]
                 row(queries.name, str(recall), *(number(each, 1) for each in micros),
                     f"{(micros[0] - micros[1]) / micros[2]:.2f}")
+
+
+def points_of(printed):
+    """(recall, QPS) of the lines of engine_bench's table that begin with a number of probes."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.split("\n") if line.startswith("|")]
+    recall, qps = cells[0].index("recall@10"), cells[0].index("queries/s")
+    return [(float(each[recall]), float(each[qps])) for each in cells if each[0].isdigit()]

@@ -257,11 +257,16 @@ class Instance:
         keep_best(self.qps, (position, setting.label), self.measure_qps(f"queries{position}"))
 
     def points(self, position, target=.99):
-        """What the QPS at a recall is taken from: (recall, QPS) of the settings chosen by hand. Up to .99 annex is to
-        reach it by ivf.probes alone."""
+        """What the QPS at a recall is taken from: (recall, QPS) of the settings, without the defaults. Up to .99 annex is
+        to reach it without ivf.epsilon."""
         return [(self.recall[position, setting.label], self.qps[position, setting.label])
                 for setting in self.engine.settings
                 if setting.values and (target > .99 or "ivf.epsilon" not in setting.values)]
+
+    def points_by_probes(self, position):
+        """The same of the settings that name ivf.probes alone."""
+        return [(self.recall[position, setting.label], self.qps[position, setting.label])
+                for setting in self.engine.settings if list(setting.values) == ["ivf.probes"]]
 
 
 def keep_best(table, key, value):

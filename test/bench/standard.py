@@ -28,9 +28,8 @@ def run(data, options):
                 instance.build()
     for instance in instances:
         instance.keep()
-    floor, scan = measure(instances, options)
-    targets = TargetRecall(instances[0], options)
-    targets.measure()
+    targets = TargetRecall(instances[0])
+    floor, scan = measure(instances, targets, options)
     limits = Limits(instances, options)
     limits.measure()
     alone = EngineAlone(instances[0], options)
@@ -79,11 +78,13 @@ def summarize_sets(lines):
             row(*line)
 
 
-def measure(instances, options):
+def measure(instances, targets, options):
     """Recall and QPS of all settings; returns the QPS of the floor and of a sequential scan, by engine."""
     floor, scan = {}, {}
     for instance in instances:
         instance.prepare()
+    targets.add_settings()
+    for instance in instances:
         instance.require_index()
         instance.measure_all_recalls()
     for turn in measure_rounds(instances, options.repeat):

@@ -4,31 +4,26 @@ from engines import Setting
 from instance import note
 from report import heading, number, qps_at, ratio, row, share, table
 
-TARGETS = (.9, .95, .99)
+TARGETS = (.9, .95, .97, .99, .995)
 
 
 class TargetRecall:
-    """For the instance of annex whose settings chosen by hand are measured; nothing where there is no such setting."""
+    """For an instance of annex; its measurements are made with those of all other settings. Nothing where the server
+    does not know the setting."""
 
-    def __init__(self, instance, options):
+    def __init__(self, instance):
         self.instance = instance
-        self.options = options
         self.settings = []
 
-    def measure(self):
+    def add_settings(self):
+        """Call once the library is loaded and before anything is measured."""
         instance = self.instance
-        if instance.engine.name != "annex":
-            return
         known = instance.session.value("SELECT current_setting('annex.target_recall', true) IS NOT NULL")
-        if known != "t":
+        if instance.engine.name != "annex" or known != "t":
             note("    there is no annex.target_recall")
             return
-        self.settings = [Setting(str(target), {"annex.target_recall": target}) for target in TARGETS]
-        instance.measure_all_recalls(self.settings)
-        for _ in range(self.options.repeat):
-            for position, _ in enumerate(instance.data.query_sets):
-                for setting in self.settings:
-                    instance.measure_speed_of(position, setting)
+        self.settings = [Setting(f"target_recall = {target}", {"annex.target_recall": target}) for target in TARGETS]
+        instance.engine.settings += self.settings
 
     def report(self):
         if not self.settings:
@@ -39,5 +34,5 @@ class TargetRecall:
         for position, queries in enumerate(instance.data.query_sets):
             for setting in self.settings:
                 recall, qps = instance.recall[position, setting.label], instance.qps[position, setting.label]
-                best = qps_at(recall, instance.points(position))
-                row(queries.name, setting.label, share(recall), number(qps), number(best), ratio(qps, best))
+                best = qps_at(recall, instance.points_by_probes(position))
+                row(queries.name, str(setting.values["annex.target_recall"]), share(recall), number(qps), number(best), ratio(qps, best))
