@@ -115,10 +115,10 @@ SELECT * FROM error_of('SELECT v FROM no_rows ORDER BY v <-> ''[1,2]'' LIMIT 5')
 SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> '[1,2,3]' LIMIT 5) s;
 RESET enable_seqscan;
 
--- Functions that are not for calling
-SELECT * FROM error_of('SELECT ivfhandler(NULL)');
-SELECT * FROM error_of('SELECT ivf_vector_l2_info(NULL)');
+-- Functions that are not for calling; how they are refused depends on PostgreSQL's minor release
 \x off
+SELECT state IN ('42883', '0A000') AS refused FROM error_of('SELECT ivfhandler(NULL)');
+SELECT state IN ('42883', '0A000') AS refused FROM error_of('SELECT ivf_vector_l2_info(NULL)');
 
 -- The catalog --------------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ static bool QueueKeepsCtid() {
     ItemPointerSet(&tuple->t_self, 1, 1);
     TupleTableSlot* slot = MakeSingleTupleTableSlot(desc, &TTSOpsBufferHeapTuple);
     ExecForceStoreHeapTuple(tuple, slot, false);
-    keeps = ItemPointerEquals(&slot->tts_tid, &tuple->t_self);
+    keeps = ItemPointerIsValid(&slot->tts_tid) && ItemPointerEquals(&slot->tts_tid, &tuple->t_self);
     known = true;
     ExecDropSingleTupleTableSlot(slot);
     heap_freetuple(tuple);
