@@ -45,7 +45,7 @@ void DefineOptionsAndSettings() {
                              "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &ordering_setting,
                              kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     // ORDER is a reserved word, so that SET needs quotes for this name; a configuration file and set_config do not.
-    DefineCustomEnumVariable("ivf.order", "Another name of ivf.ordering; either one set to \"strict\" is enough.",
+    DefineCustomEnumVariable("ivf.order", "Does what ivf.ordering does; either one set to \"strict\" is enough.",
                              nullptr, &order_setting, kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr,
                              nullptr);
     DefineCustomIntVariable("ivf.cache_size", "Sets the memory in which a backend keeps the centroids of ivf indexes.",

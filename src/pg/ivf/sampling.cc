@@ -108,8 +108,8 @@ static uint32 ChooseLists(Relation index, double rows, uint32 padded) {
     if (lists < best)
         ereport(NOTICE, (errmsg("index \"%s\" gets %u lists, since more do not fit into maintenance_work_mem",
                                 RelationGetRelationName(index), lists),
-                         errdetail("For %.0f rows, %u lists would make searches faster.", rows, best),
-                         errhint("Set maintenance_work_mem to %lld MB or more and REINDEX.",
+                         errdetail("For about %.0f rows, %u lists would make searches faster.", rows, best),
+                         errhint("Set maintenance_work_mem to %lld MB or more and call annex_maintain, or REINDEX.",
                                  static_cast<long long>(TrainingMegabytes(best, kSampleRowsPerList * best, padded)))));
     return lists;
 }
