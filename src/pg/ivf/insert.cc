@@ -179,7 +179,7 @@ class PageSet {
         for (int i = count_ - 1; i >= 0; i--) LockBuffer(buffers_[i], BUFFER_LOCK_UNLOCK);
         LockBuffer(meta_, BUFFER_LOCK_UNLOCK);
     }
-    void Unpin() {
+    void Release() {
         for (int i = count_ - 1; i >= 0; i--) ReleaseBuffer(buffers_[i]);
         ReleaseBuffer(meta_);
     }
@@ -348,7 +348,7 @@ static Outcome Write(Inserter* inserter, NewRow* row, Record* record) {
     PageSet& set = record->set;
     set.Pin(inserter);
     if (!set.Lock(&record->busy)) {
-        set.Unpin();
+        set.Release();
         return Outcome::kBusy;
     }
     DeltaRecord delta;
@@ -358,7 +358,7 @@ static Outcome Write(Inserter* inserter, NewRow* row, Record* record) {
         delta.Finish(inserter->index);
     }
     set.Unlock();
-    set.Unpin();
+    set.Release();
     if (outcome == Outcome::kWritten) ANNEX_STOP_POINT("insert-after-record");
     return outcome;
 }
