@@ -21,7 +21,6 @@ class CentroidTable {
 
     [[nodiscard]] size_t size() const noexcept { return scales_.size(); }
     [[nodiscard]] const uint8_t* rows() const noexcept { return rows_.data(); }
-    [[nodiscard]] size_t row_count() const noexcept { return rows_.size() / kRowBytes; }
     [[nodiscard]] const int8_t* codes(size_t list) const noexcept { return &codes_[list * padded_]; }
     [[nodiscard]] float scale(size_t list) const noexcept { return scales_[list]; }
     [[nodiscard]] float rho(size_t list) const noexcept { return rhos_[list]; }

@@ -132,6 +132,9 @@ class ListSearch {
     void SortRanked(size_t kept = 0);
     // All of the above from a table in memory, so that `wanted` lists may be probed.
     void RankTable(const CentroidTable& table, size_t wanted, size_t kept = 0);
+    // The `count` lists of the table that are best by their sketches among those not yet given out, in no order; fewer
+    // when there are no more. Valid until the next call.
+    [[nodiscard]] std::span<const uint32_t> NearestLists(const CentroidTable& table, size_t count);
     // Centroids that are to be ranked exactly when `wanted` lists are to be probed: ranking more finds nothing
     // measurable.
     [[nodiscard]] static size_t RankedFor(size_t wanted) noexcept { return 2 * wanted + 16; }
@@ -188,7 +191,8 @@ class ListSearch {
 
   private:
     void Reset(const Space& space);
-    void EstimateTable(const CentroidTable& table);
+    void EstimateTable(const CentroidTable& table, size_t wanted);
+    uint32_t EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates);
     void Estimate(const BlockTrailer& trailer);
     void TraceSketches(const BlockTrailer& trailer, size_t first);
     [[nodiscard]] bool Open() const noexcept;

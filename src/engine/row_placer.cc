@@ -2,6 +2,7 @@
 #include "annex/row_placer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
@@ -33,11 +34,13 @@ void RowPlacer::Consider(const Survivor& centroid, const int8_t* codes, float sc
 }
 
 void RowPlacer::ConsiderTable(const CentroidTable& table) {
-    search_.BeginRanking();
-    search_.FeedRows(table.rows(), table.row_count(), 0);
-    search_.EndRanking();
-    for (const Survivor& centroid : NextCentroids())
-        Consider(centroid, table.codes(centroid.place), table.scale(centroid.place));
+    search_.RankAgain();
+    std::array<uint32_t, kConsidered> lists{};
+    const std::span<const uint32_t> nearest = search_.NearestLists(table, lists.size());
+    const auto end = std::copy(nearest.begin(), nearest.end(), lists.begin());
+    std::sort(lists.begin(), end);  // of equally near ones the first is chosen
+    for (const uint32_t list : std::span(lists.begin(), end))
+        Consider({0, list, table.target(list)}, table.codes(list), table.scale(list));
 }
 
 void RowPlacer::Add(const Near& list, HeapTid heap_tid) {

@@ -149,34 +149,67 @@ void ListSearch::SortRanked(size_t kept) {
               [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
 }
 
-// The table's entries are live, and its blocks whole.
-void ListSearch::EstimateTable(const CentroidTable& table) {
-    BeginRanking();
+// Estimates of the lists of a block; returns which of them are up to the limit, which is finite or -infinity. The
+// table's entries are live, and its blocks whole but for the last, in which more than there are may be returned.
+uint32_t ListSearch::EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates) {
     const Kernels& kernels = ActiveKernels();
-    const std::span<float> estimates = estimates_.Reset(table.size());
-    const uint8_t* rows = table.rows();
-    float bounds[kBlockSize];
-    for (size_t first = 0; first < table.size(); first += kBlockSize) {
-        std::fill(std::begin(sums_), std::end(sums_), 0);
-        kernels.sketch_accumulate(rows, code_rows_, sketch_query_.table(), sums_);
-        rows += code_rows_ * kRowBytes;
-        const auto& trailer = *reinterpret_cast<const BlockTrailer*>(rows);
-        rows += sizeof(BlockTrailer);
-        (void)kernels.sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_, threshold_,
-                                    bounds);
-        for (size_t v = 0; v < std::min(kBlockSize, table.size() - first); v++)
-            estimates[first + v] = std::isnan(bounds[v]) ? -kInfinity : bounds[v];
-        counters_.entries += kBlockSize;
+    const uint8_t* rows = table.rows() + block * BlockBytes(space_->padded());
+    std::fill(std::begin(sums_), std::end(sums_), 0);
+    kernels.sketch_accumulate(rows, code_rows_, sketch_query_.table(), sums_);
+    const auto& trailer = *reinterpret_cast<const BlockTrailer*>(rows + code_rows_ * kRowBytes);
+    const float above = std::nextafterf(limit, kInfinity);
+    uint32_t mask =
+        kernels.sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_, above, estimates);
+    counters_.entries += kBlockSize;
+    uint32_t nans = 0;  // as wide as a float, so that compilers vectorise it
+    for (size_t v = 0; v < kBlockSize; v++) nans |= std::isnan(estimates[v]) ? 1U : 0U;
+    if (nans == 0) return mask;
+    for (size_t v = 0; v < kBlockSize; v++) {
+        if (!std::isnan(estimates[v])) continue;
+        estimates[v] = -kInfinity;
+        mask |= 1U << v;
     }
+    return mask;
+}
+
+// Which lists are among the best is told by the estimates as they come, once some blocks have shown what to expect.
+void ListSearch::EstimateTable(const CentroidTable& table, size_t wanted) {
+    constexpr size_t kSampledBlocks = 4;
+    BeginRanking();
+    const size_t whole = table.size() / kBlockSize;
+    float sample[kSampledBlocks * kBlockSize];
+    const size_t sampled = whole < 4 * kSampledBlocks ? 0 : kSampledBlocks;
+    for (size_t i = 0; i < sampled; i++)
+        (void)EstimateTableBlock(table, i * whole / sampled, -kInfinity, sample + i * kBlockSize);
+    const std::span<float> estimates = estimates_.Reset(table.size());
+    const float limit = estimates_.Expect(wanted, std::span(sample, sampled * kBlockSize));
+    for (size_t block = 0; block < whole; block++) {
+        const size_t first = block * kBlockSize;
+        uint32_t mask = EstimateTableBlock(table, block, limit, &estimates[first]);
+        for (; mask != 0; mask &= mask - 1) estimates_.Pass(first + static_cast<size_t>(__builtin_ctz(mask)));
+    }
+    const size_t rest = table.size() % kBlockSize;
+    if (rest == 0) return;
+    float last[kBlockSize];
+    const uint32_t mask = EstimateTableBlock(table, whole, limit, last);
+    for (size_t v = 0; v < rest; v++) {
+        const size_t list = whole * kBlockSize + v;
+        estimates[list] = last[v];
+        if ((mask >> v & 1) != 0) estimates_.Pass(list);
+    }
+}
+
+std::span<const uint32_t> ListSearch::NearestLists(const CentroidTable& table, size_t count) {
+    if (estimates_.size() != table.size()) EstimateTable(table, count);
+    return estimates_.Next(count);
 }
 
 void ListSearch::RankTable(const CentroidTable& table, size_t wanted, size_t kept) {
     const size_t count = RankedFor(wanted);
     if (ranked_.size() >= std::min(count, table.size())) return;
-    if (estimates_.size() != table.size()) EstimateTable(table);
     // Rows of centroids are many and wanted in no order that a processor could foresee.
     constexpr size_t kAhead = 4;
-    const std::span<const uint32_t> nearest = estimates_.Next(count - ranked_.size());
+    const std::span<const uint32_t> nearest = NearestLists(table, count - ranked_.size());
     for (size_t i = 0; i < std::min(kAhead, nearest.size()); i++) table.Prefetch(nearest[i]);
     for (size_t i = 0; i < nearest.size(); i++) {
         if (i + kAhead < nearest.size()) table.Prefetch(nearest[i + kAhead]);

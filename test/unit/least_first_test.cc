@@ -13,13 +13,23 @@
 namespace annex {
 namespace {
 
-void ExpectSorted(const std::vector<float>& values, const std::vector<size_t>& counts) {
+// Fills the values in; with a sample, tells the selection which of them are up to the limit that it makes of that.
+void Fill(const std::vector<float>& values, size_t wanted, std::vector<float> sample, LeastFirst* least) {
+    const std::span<float> room = least->Reset(values.size());
+    const float limit = sample.empty() ? 0 : least->Expect(wanted, sample);
+    std::copy(values.begin(), values.end(), room.begin());
+    for (size_t i = 0; i < values.size() && !sample.empty(); ++i)
+        if (values[i] <= limit) least->Pass(i);
+}
+
+void ExpectSorted(const std::vector<float>& values, const std::vector<size_t>& counts,
+                  const std::vector<float>& sample = {}) {
     std::vector<uint32_t> order(values.size());
     std::iota(order.begin(), order.end(), 0U);
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return values[a] < values[b]; });
     LeastFirst least;
     for (int pass = 0; pass < 2; ++pass) {  // memory of the first is used again
-        std::copy(values.begin(), values.end(), least.Reset(values.size()).begin());
+        Fill(values, counts[0], sample, &least);
         size_t given = 0;
         for (const size_t count : counts) {
             const std::span<const uint32_t> next = least.Next(count);
@@ -65,6 +75,28 @@ TEST(LeastFirstTest, FindsWhatTheSampleDoesNotShow) {
     std::fill(values.begin(), values.end(), 9.0F);
     for (size_t i = 0; i < values.size(); i += 19) values[i] = -1.0F;
     ExpectSorted(values, {20, 300, 20});
+}
+
+TEST(LeastFirstTest, NeedsNoFirstPassWhereTheLimitIsExpected) {
+    Random random(33);
+    std::vector<float> values(5000);
+    for (float& value : values) value = static_cast<float>(random.Uniform());
+    const std::vector<size_t> counts = {48, 32, 64, 0, 128, 512, 3000, 30000};
+    ExpectSorted(values, counts, {values.begin(), values.begin() + 256});
+    ExpectSorted(values, counts, {values.begin(), values.begin() + 1});
+    // Samples that show too little, too much and nothing.
+    ExpectSorted(values, counts, std::vector<float>(128, -1.0F));
+    ExpectSorted(values, counts, std::vector<float>(128, values[7]));
+    ExpectSorted(values, counts, std::vector<float>(128, 2.0F));
+    // A limit that few pass, but higher than the next sample would have it.
+    std::fill(values.begin(), values.end(), 1.0F);
+    for (size_t i = 0; i < values.size(); i += 19) values[i] = 0;
+    ExpectSorted(values, {300, 20}, std::vector<float>(128, 0.5F));
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    std::fill(values.begin() + 100, values.end(), kInfinity);
+    ExpectSorted(values, {300, 20}, std::vector<float>(128, kInfinity));
+    std::fill(values.begin(), values.begin() + 100, -kInfinity);
+    ExpectSorted(values, {30, 300}, std::vector<float>(128, -kInfinity));
 }
 
 TEST(LeastFirstTest, TakesInfinities) {
