@@ -89,9 +89,9 @@ TEST(LeastFirstTest, NeedsNoFirstPassWhereTheLimitIsExpected) {
     ExpectSorted(values, counts, std::vector<float>(128, values[7]));
     ExpectSorted(values, counts, std::vector<float>(128, 2.0F));
     // A limit that few pass, but higher than the next sample would have it.
-    std::fill(values.begin(), values.end(), 1.0F);
-    for (size_t i = 0; i < values.size(); i += 19) values[i] = 0;
-    ExpectSorted(values, {300, 20}, std::vector<float>(128, 0.5F));
+    std::fill(values.begin(), values.end(), 10.0F);
+    for (size_t i = 0; i < 128; ++i) values[39 * i] = 0.001F * static_cast<float>(i);
+    ExpectSorted(values, {300, 20}, std::vector<float>(128, 5.0F));
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     std::fill(values.begin() + 100, values.end(), kInfinity);
     ExpectSorted(values, {300, 20}, std::vector<float>(128, kInfinity));
