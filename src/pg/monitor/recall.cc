@@ -117,6 +117,12 @@ static double Distance(RecallRun* run, Datum row, Datum query) {
     return DatumGetFloat8(FunctionCall2Coll(&run->distance, run->collation, row, query));
 }
 
+// Whether a row of the table is the query; one that comes from elsewhere has no TID.
+static bool IsItself(const RecallQuery* query, const ItemPointerData& tid) {
+    return ItemPointerIsValid(&query->self) &&
+           ItemPointerEquals(const_cast<ItemPointer>(&query->self), const_cast<ItemPointer>(&tid));
+}
+
 // ---- Exact answers ----
 
 // A max-heap of the k least.
@@ -144,7 +150,7 @@ static int64 FindNearest(RecallRun* run, RecallQuery* queries, int64 count) {
         for (int64 i = 0; i < count; i++) {
             if (i % kDistancesAtOnce == kDistancesAtOnce - 1) CHECK_FOR_INTERRUPTS();
             RecallQuery* query = &queries[i];
-            if (ItemPointerEquals(&query->self, &run->slot->tts_tid)) continue;
+            if (IsItself(query, run->slot->tts_tid)) continue;
             const double distance = Distance(run, value, query->value);
             if (!std::isnan(distance)) Consider(query, run->k, distance);
         }
@@ -228,8 +234,7 @@ static void AskIndex(RecallRun* run, IndexScanDesc scan, Waiting* waiting, Recal
     while (count < run->k) {
         if (waiting->count > 0 && (!more || waiting->rows[0].distance <= bound)) {
             const Fetched row = Pop(waiting);
-            if (!ItemPointerEquals(const_cast<ItemPointer>(&row.tid), &query->self) && !row.nothing)
-                kept[count++] = row;
+            if (!IsItself(query, row.tid) && !row.nothing) kept[count++] = row;
             continue;
         }
         if (!more) break;
