@@ -64,7 +64,7 @@ static CalibrationEntry Between(const CalibrationEntry& a, const CalibrationEntr
     const auto mix = [at](float x, float y) { return x + static_cast<float>(at) * (y - x); };
     const float probes = mix(static_cast<float>(a.probes), static_cast<float>(b.probes));
     return {mix(a.recall, b.recall), mix(a.epsilon, b.epsilon), mix(a.patience, b.patience), mix(a.lists, b.lists),
-            static_cast<uint32>(probes + 0.5F)};
+            static_cast<uint32>(std::lround(probes))};
 }
 
 // Each halving of what is missed costs about the same.
