@@ -118,14 +118,14 @@ void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* ce
 
 // ---- Judging ----
 
-// Growth by half, shrinking to a third: what a search then loses is less than a quarter, and what the work of making
+// Growth by half, shrinking by as much: what a search then loses is less than a quarter, and what the work of making
 // lists costs is spread over as many changes as there are rows.
 static constexpr double kGrown = 1.5;
-static constexpr double kShrunk = 1.0 / 3;
+static constexpr double kShrunk = 0.6;
 // A search scans in proportion to the imbalance.
-static constexpr double kUneven = 1.5;
-// Rows that lie this much farther from their centroids than when the lists were made.
-static constexpr double kDrifted = 1.3;
+static constexpr double kUneven = 1.25;
+// Rows that lie this much farther (squared) from their centroids than when the lists were made.
+static constexpr double kDrifted = 1.1;
 static constexpr double kFewestRows = 1000;
 
 bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists) {

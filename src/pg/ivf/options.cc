@@ -89,7 +89,12 @@ static CalibrationEntry Calibrated(const MetaPage& meta, double k, double recall
         return Between(AtRecall(meta.calibration[i - 1], recall), AtRecall(meta.calibration[i], recall),
                        std::clamp(at, 0.0, 1.0));
     }
-    return AtRecall(meta.calibration[kCalibratedKs - 1], recall);
+    // Beyond, the rows lie in as many more lists; what a list has to promise stays the same.
+    CalibrationEntry entry = AtRecall(meta.calibration[kCalibratedKs - 1], recall);
+    const double more = k / kCalibratedK[kCalibratedKs - 1];
+    entry.lists = static_cast<float>(std::min(static_cast<double>(entry.lists) * more, static_cast<double>(kMaxLists)));
+    entry.probes = static_cast<uint32>(std::min(entry.probes * more, static_cast<double>(kMaxLists)));
+    return entry;
 }
 
 static ScanSettings Uncalibrated() {
