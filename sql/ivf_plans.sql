@@ -29,7 +29,7 @@ CREATE INDEX large_l2 ON large USING ivf (v vector_l2_ops);
 CREATE INDEX large_ip ON large USING ivf (v vector_ip_ops);
 CREATE INDEX large_cosine ON large USING ivf (v vector_cosine_ops);
 CREATE TABLE small (id int, v vector(3));
-INSERT INTO small SELECT i, point(i, 3) FROM generate_series(1, 200) i;
+INSERT INTO small SELECT i, point(i, 3) FROM generate_series(1, 100) i;
 CREATE INDEX small_l2 ON small USING ivf (v vector_l2_ops);
 
 EXPLAIN (COSTS OFF) SELECT id FROM large ORDER BY v <-> '[1,2,3]' LIMIT 10;
