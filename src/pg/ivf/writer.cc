@@ -176,7 +176,9 @@ void ListWriter::NextPage() {
     }
     ListPage::Init(image, id, *descriptor);
     ListPage::At(image).header->start_row = start_row;
-    if (block_number == descriptor->first + descriptor->contiguous) descriptor->contiguous++;
+    // Free pages may come in any order: the run ends with the first page that is elsewhere.
+    if (descriptor->contiguous == descriptor->pages && block_number == descriptor->first + descriptor->contiguous)
+        descriptor->contiguous++;
     descriptor->last = descriptor->insert = block_number;
     descriptor->pages++;
     buffer = next;
