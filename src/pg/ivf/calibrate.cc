@@ -24,8 +24,8 @@ namespace annex::pg::ivf {
 
 static constexpr double kFewestRows = 1000;
 static constexpr uint32 kFewestLists = 4;
-static constexpr double kMostQueries = 1000;
-static constexpr double kFewestQueries = 250;
+static constexpr double kMostQueries = 2000;
+static constexpr double kFewestQueries = 1000;
 // A query costs about as much as building the index of so many rows, which keeps calibration a small part of a build.
 static constexpr double kRowsPerQuery = 400;
 // One in so many searches is one of those that tell how deep the others go, and three more find 100 rows.
