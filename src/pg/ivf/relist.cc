@@ -21,6 +21,7 @@ extern "C" {
 #include "pg/guard.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/build.h"
+#include "pg/ivf/inspect.h"
 #include "pg/ivf/writer.h"
 
 namespace annex::pg::ivf {
@@ -48,20 +49,13 @@ struct Relisting {
 
 // ---- Rows, decoded ----
 
-static void CopyOf(Relisting* relisting, BlockNumber block, Page to) {
-    Buffer buffer = ReadBufferExtended(relisting->index, MAIN_FORKNUM, block, RBM_NORMAL, relisting->strategy);
-    LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    memcpy(to, BufferGetPage(buffer), BLCKSZ);
-    UnlockReleaseBuffer(buffer);
-}
-
 // Calls visit(place, heap TID, y) for the rows of a page of the table's rows that `pending` has not been served with.
 template <typename Visit>
 static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
     const RowLayout& layout = relisting->layout;
     const uint32 padded = relisting->meta.padded;
     const uint16 served = PendingMark(relisting->pending);
-    CopyOf(relisting, block, relisting->page);
+    CopyPage(relisting->index, block, relisting->strategy, relisting->page);
     if (!PageIsOurs(relisting->page) || KindOf(relisting->page) != PageKind::kRows) return;
     const RowPage rows = RowPage::Open(relisting->index, block, relisting->page, layout);
     if (rows.header->owner != RowOwner::kHeap) return;
@@ -75,7 +69,7 @@ static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
             const BlockNumber tail = NextOf(relisting->page);
             if (tail == 0 || tail >= RelationGetNumberOfBlocks(relisting->index))
                 ReportCorrupted(relisting->index, block, "a row has no second part");
-            CopyOf(relisting, tail, relisting->tail_page);
+            CopyPage(relisting->index, tail, relisting->strategy, relisting->tail_page);
             CheckPage(relisting->index, tail, relisting->tail_page, PageKind::kRowTail);
             memcpy(relisting->codes, codes, layout.head_codes);
             memcpy(relisting->codes + layout.head_codes, RowTailCodes(relisting->tail_page),
