@@ -127,6 +127,9 @@ SELECT annex_maintain('odd_v');
 RESET ROLE;
 DROP ROLE ivf_stranger;
 SELECT annex_maintain('grown');
+BEGIN READ ONLY;
+SELECT annex_maintain('odd_v', true);
+ROLLBACK;
 
 DROP TABLE grown, drifted, wanted, cramped, odd;
 DROP FUNCTION near_centre, recall_of;

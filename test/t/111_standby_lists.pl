@@ -75,6 +75,8 @@ for my $node ($primary, $standby)
 {
 	unlike(slurp_file($node->logfile), qr/PANIC|TRAP|inconsistent page|terminated by signal/, $node->name . ': a clean log');
 }
+my ($ret, undef, $refused) = $standby->psql('postgres', "SELECT annex_maintain('rows_v', true)");
+like($refused, qr/recovery is in progress.*Maintain the index on the primary/s, 'a standby maintains nothing');
 $standby->stop;
 $primary->stop;
 done_testing();

@@ -107,6 +107,9 @@ ANNEX_FUNCTION(annex_maintain) {
     if (RecoveryInProgress())
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("recovery is in progress"),
                         errhint("Maintain the index on the primary.")));
+    // VACUUM may do the same there. But other lists find other rows, so a transaction that is to change nothing is not
+    // to call for them.
+    PreventCommandIfReadOnly("annex_maintain()");
     const InspectedIndex inspected =
         OpenInspected(PG_GETARG_OID(0), ShareUpdateExclusiveLock, Privilege::kOwner, "maintain");
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "annex_maintain", ALLOCSET_DEFAULT_SIZES);
