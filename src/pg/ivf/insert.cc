@@ -202,9 +202,9 @@ enum class Outcome : uint8 {
     kMoved,         // the index has gone on: its lists are no longer those that were planned for
 };
 
-// A record: the row itself, or a mark on it, and entries in the first `targets` lists that are to get one.
+// A record: the row itself, unless it is in the index, and entries in the first `targets` lists that are to get one.
 struct Record {
-    BlockNumber row_block;   // InvalidBlockNumber: nothing is to be done to the row
+    BlockNumber row_block;   // InvalidBlockNumber: the row is in the index
     BlockNumber tail_block;  // InvalidBlockNumber: none
     int targets;
     BlockNumber busy;  // the page that is locked by someone else
@@ -310,17 +310,6 @@ static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16
                codes + layout.head_codes, inserter->meta.padded - layout.head_codes);
 }
 
-static void PutMark(Inserter* inserter, const NewRow& row, const Record& record, DeltaRecord* delta) {
-    const RowLayout layout(inserter->meta.padded);
-    Buffer buffer = record.set.Of(record.row_block);
-    Page bytes = BufferGetPage(buffer);
-    const RowPage rows = RowPage::Open(inserter->index, record.row_block, bytes, layout);
-    const RowHeader* header = rows.row(layout, layout.Slot(row.place));
-    if (layout.Slot(row.place) >= rows.header->used || header->heap_tid != row.heap_tid)
-        ReportCorrupted(inserter->index, record.row_block, "a row has gone while it was inserted");
-    delta->Put(delta->Add(buffer), OffsetOn(bytes, &header->pending), &row.mark, sizeof row.mark);
-}
-
 // Puts the record together; everything that it changes is locked.
 static Outcome Fill(Inserter* inserter, NewRow* row, Record* to, DeltaRecord* delta) {
     const Record& record = *to;
@@ -330,10 +319,7 @@ static Outcome Fill(Inserter* inserter, NewRow* row, Record* to, DeltaRecord* de
     for (to->full = 0; to->full < record.targets; to->full++)
         if (!HasRoomFor(inserter, record, row->targets[to->full])) return Outcome::kListPageFull;
 
-    if (!row->written)
-        PutRow(inserter, row, record, slot, delta);
-    else if (record.row_block != InvalidBlockNumber)
-        PutMark(inserter, *row, record, delta);
+    if (!row->written) PutRow(inserter, row, record, slot, delta);
     for (int i = 0; i < record.targets; i++) {
         const Target& target = row->targets[i];
         memcpy(target.entry + CodeBytes(inserter->meta.padded) + offsetof(SketchTrailer, place), &row->place,
@@ -373,8 +359,8 @@ static void NoteDone(Inserter* inserter, NewRow* row, int targets) {
     for (int i = 0; i < targets; i++) row->done[row->done_count++] = {row->targets[i].id, row->targets[i].generation};
     for (int i = targets; i < row->target_count; i++) row->targets[i - targets] = row->targets[i];
     row->target_count -= targets;
+    if (!row->written) row->written_at = inserter->meta.generation;
     row->written = true;
-    row->written_mark = row->mark;
 }
 
 // Chooses the pages of the next record. False: a list has moved.
@@ -383,8 +369,6 @@ static bool ChoosePages(Inserter* inserter, NewRow* row, BlockNumber row_block, 
     if (!row->written) {
         record->row_block = row_block;
         record->tail_block = TailOf(inserter->index, meta, row_block);
-    } else if (row->mark != row->written_mark) {
-        record->row_block = RowLayout(meta.padded).Block(row->place);
     }
     if (record->row_block != InvalidBlockNumber) record->set.Add(record->row_block);
     if (record->tail_block != InvalidBlockNumber) record->set.Add(record->tail_block);

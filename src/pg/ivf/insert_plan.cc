@@ -113,7 +113,10 @@ static bool PlaceAmong(Inserter* inserter, const MetaPage& meta, CachedIndex* ca
 
 // ---- Targets ----
 
+// Whether the row has an entry in a list already, written here or by maintenance: lists of a generation that came after
+// the row's first record have all rows but those that are marked as left to their inserts.
 static bool IsDone(const NewRow& row, ListId id, uint64 generation) {
+    if (row.written && generation > row.written_at && row.mark != PendingMark(generation)) return true;
     for (int i = 0; i < row.done_count; i++)
         if (row.done[i].id == id && row.done[i].generation == generation) return true;
     return false;
@@ -130,20 +133,17 @@ static bool FindDescriptor(Inserter* inserter, const MetaPage& meta, CachedIndex
     return found;
 }
 
-// Makes targets of the placements from the first-th on. `dying`: set if one of their lists, `dying_done` if one that
-// has the row already will not live in the pending generation. False: a list has moved.
+// Makes targets of the placements from the first-th on. `dying`: set if one of their lists will not live in the pending
+// generation. False: a list has moved.
 static bool AddTargets(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, size_t first, NewRow* row,
-                       bool* dying, bool* dying_done) {
+                       bool* dying) {
     std::span<const Placement> placements = inserter->placer->placements();
     for (size_t i = first; i < placements.size(); i++) {
         const ListId id = TargetList(placements[i].list);
         ListDescriptor list;
         if (!FindDescriptor(inserter, meta, cached, id, &list)) return false;
-        const bool done = IsDone(*row, id, list.generation);
-        const bool dies = inserter->meta.pending != 0 && list.died == inserter->meta.pending;
-        *dying = *dying || dies;
-        *dying_done = *dying_done || (dies && done);
-        if (!done)
+        *dying = *dying || (inserter->meta.pending != 0 && list.died == inserter->meta.pending);
+        if (!IsDone(*row, id, list.generation))
             row->targets[row->target_count++] = {id, list.generation, &meta, cached, placements[i].entry, list.insert,
                                                  0};
     }
@@ -152,24 +152,23 @@ static bool AddTargets(Inserter* inserter, const MetaPage& meta, CachedIndex* ca
 
 bool PlanTargets(Inserter* inserter, NewRow* row) {
     row->target_count = 0;
-    row->mark = row->written_mark;
+    if (!row->written) row->mark = 0;
     bool dying = false;
-    bool dying_done = false;
     if (!PlaceAmong(inserter, inserter->meta, inserter->cached, row->heap_tid)) return false;
-    if (!AddTargets(inserter, inserter->meta, inserter->cached, 0, row, &dying, &dying_done)) return false;
+    if (!AddTargets(inserter, inserter->meta, inserter->cached, 0, row, &dying)) return false;
     if (!dying) return true;
 
-    // Maintenance takes the rows of dying lists to the pending ones, but for those marked as having gone there already.
-    // A row that it can have found unmarked must be left to it: it would be in the same lists twice.
+    // Maintenance takes all rows to the pending lists but for those marked as having gone there already. A row that was
+    // written before these lists were announced is found unmarked: it would be in them twice.
     const uint16 mark = PendingMark(inserter->meta.pending);
-    if (dying_done && row->written_mark != mark) return true;
+    if (row->written && row->mark != mark) return true;
     row->mark = mark;
     if (!AcquirePending(inserter)) return false;
     const size_t first = inserter->placer->placements().size();
     inserter->placer->BeginLists();
     if (!PlaceAmong(inserter, inserter->pending_meta, inserter->pending_cached, row->heap_tid)) return false;
     bool ignored = false;
-    return AddTargets(inserter, inserter->pending_meta, inserter->pending_cached, first, row, &ignored, &ignored);
+    return AddTargets(inserter, inserter->pending_meta, inserter->pending_cached, first, row, &ignored);
 }
 
 }  // namespace annex::pg::ivf

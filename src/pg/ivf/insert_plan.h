@@ -56,14 +56,12 @@ struct NewRow {
 
     Target targets[RowPlacer::kMostPlacements];  // lists that are to get an entry yet
     int target_count;
-    // PendingMark() of the generation whose lists are among the row's, by its maintenance's own doing or by ours; 0:
-    // none
-    uint16 mark;
+    uint16 mark;  // PendingMark() of the pending generation that the row was first planned for; 0: none
 
-    bool written;  // the row is in the index, at `place`, and has entries in the lists `done`
+    bool written;       // the row is in the index, at `place`, and has entries in the lists `done`
+    uint64 written_at;  // the index's generation then
     Place place;
     bool filled;  // its page
-    uint16 written_mark;
     ListKey* done;
     int done_count;
 };
