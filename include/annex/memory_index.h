@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -49,6 +50,9 @@ struct MemoryIndexOptions {
     int threads = 1;  // more than one: see StartThreads
 };
 
+// The heap TID of a row: as many rows a page as those of medium length have.
+[[nodiscard]] HeapTid MemoryTid(uint32_t row) noexcept;
+
 class MemoryIndex {
   public:
     // The vectors must outlive the index.
@@ -89,6 +93,8 @@ struct MemorySearchOptions {
     size_t probes = 48;  // more are made while fewer than k rows have been found
     float epsilon = 1.9F;
     float patience = ListSearch::kEndlessPatience;  // finite: `probes` are the most, and many queries need fewer
+    const RowFilter* filter = nullptr;              // row i has the heap TID MemoryTid(i)
+    double radius = std::numeric_limits<double>::infinity();  // rows beyond it are not returned
 };
 
 // Searches one index, keeping its memory from query to query. One for each thread.
@@ -114,6 +120,7 @@ class MemorySearcher {
 
     const MemoryIndex& index_;
     ListSearch search_;
+    const RowFilter* filter_ = nullptr;
     std::vector<Neighbour> nearest_;  // a max-heap of at most k while searching
     size_t rechecked_ = 0;
 };

@@ -37,8 +37,14 @@
 #include "annex/refinement.h"
 #include "annex/sketch.h"
 #include "annex/space.h"
+#include "annex/tid_set.h"
 
 namespace annex {
+
+// Which rows a search may return.
+struct RowFilter {
+    const TidSet* rows = nullptr;  // nullptr: any
+};
 
 // An entry whose sketch says that it may matter.
 struct Survivor {
@@ -69,7 +75,10 @@ static_assert(sizeof(Candidate) == 20);
 
 struct SearchCounters {
     uint64_t lists = 0;
-    uint64_t entries = 0;  // sketches estimated
+    uint64_t centroids = 0;  // estimated
+    uint64_t entries = 0;    // of the lists, estimated
+    uint64_t passed = 0;     // entries that the filter was asked about and let through
+    uint64_t skipped = 0;    // and that it did not
     uint64_t refined = 0;
     uint64_t rounds = 0;
 };
@@ -115,6 +124,15 @@ class ListSearch {
     void BeginStoredRow(const Space& space, const float* y, float epsilon, size_t max_candidates);
     // Writes down what this object's searches see from now on; nullptr: no more.
     void TraceInto(SearchTrace* trace) noexcept { trace_ = trace; }
+
+    // From the next round on, rows that do not pass are neither refined nor returned, and the k best are the best of
+    // those that do. nullptr: all pass, which is what a search begins with. The filter must outlive the search.
+    void SetFilter(const RowFilter* filter) noexcept { filter_ = filter; }
+    // From the next round on, rows farther than this, in the operator's units, are of no use: none is returned whose
+    // lower bound is beyond it. A search begins with infinity.
+    void SetRadius(double radius) noexcept { radius_ = radius; }
+    // Another epsilon from the next round on.
+    void SetEpsilon(float epsilon) noexcept { epsilon_ = epsilon; }
 
     // Starts a search for the lists of a row: ranking alone, by L2 whatever the metric is.
     RowClass BeginRow(const Space& space, const float* x);
@@ -184,7 +202,8 @@ class ListSearch {
 
     // The next row of the round in order of lower bounds; false when the round has run dry.
     bool Next(Candidate* out);
-    // True when nothing that the probed lists hold is left after this round.
+    // True when nothing that the probed lists hold is left after this round, nothing within the radius that is: beyond
+    // what sketches miss with this round's epsilon.
     [[nodiscard]] bool Exhausted() const noexcept { return exhausted_; }
 
     [[nodiscard]] const SearchCounters& counters() const noexcept { return counters_; }
@@ -194,9 +213,12 @@ class ListSearch {
     void EstimateTable(const CentroidTable& table, size_t wanted);
     uint32_t EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates);
     void Estimate(const BlockTrailer& trailer);
+    [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among);
+    void DropFiltered();
     void TraceSketches(const BlockTrailer& trailer, size_t first);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
+    [[nodiscard]] float SketchRadius() const noexcept;
     void Consider(float upper);
     void Forget();
 
@@ -209,9 +231,12 @@ class ListSearch {
     double mean_product_ = 0;
     float epsilon_ = 0;
     size_t max_candidates_ = 0;
+    const RowFilter* filter_ = nullptr;
+    double radius_ = std::numeric_limits<double>::infinity();
 
     // The list being fed.
     BoundTerms terms_{};
+    const RowFilter* list_filter_ = nullptr;  // filter_, or nullptr while centroids are fed
     size_t row_in_block_ = 0;
     uint32_t sums_[kBlockSize] = {};
     std::vector<Survivor> survivors_;
@@ -219,6 +244,7 @@ class ListSearch {
     std::vector<std::pair<float, uint32_t>> order_;  // bounds of survivors_ and their numbers
     std::vector<uint8_t> scratch_;                   // a block made of entries
 
+    uint64_t entries_before_ = 0;      // this ranking
     std::vector<Survivor> centroids_;  // unless they lie in a table
     LeastFirst estimates_;             // of the centroids
     std::vector<RankedList> ranked_;
@@ -229,7 +255,8 @@ class ListSearch {
     float patience_ = kEndlessPatience;
     size_t lists_begun_ = 0;
     size_t last_gain_ = 0;     // lists_begun_ when a row last came into best_
-    float threshold_ = 0;      // the k'-th least upper bound, in the sketch's units
+    float limit_ = 0;          // the radius, in the sketch's units
+    float threshold_ = 0;      // the k'-th least upper bound or the limit, in the sketch's units
     float ceiling_ = 0;        // rows at or beyond it were forgotten to save memory, in the operator's units
     std::vector<float> best_;  // max-heap of the k' least upper bounds
     std::vector<Candidate> candidates_;

@@ -22,12 +22,10 @@ constexpr size_t kPrefetchAhead = 6;
 constexpr size_t kSpareRows = 4;
 
 // Numbers of rows and lists take the place of heap TIDs and descriptors.
-HeapTid TidOf(uint32_t number) noexcept {
-    return {static_cast<uint16_t>(number >> 16), static_cast<uint16_t>(number & 0xFFFF), 1};
-}
+constexpr uint32_t kRowsPerPage = 16;
 
 uint32_t NumberOf(const HeapTid& tid) noexcept {
-    return static_cast<uint32_t>(tid.block_high) << 16 | tid.block_low;
+    return BlockOf(tid) * kRowsPerPage + tid.offset - 1;
 }
 
 // By distance, NaN last, then by row.
@@ -97,6 +95,12 @@ std::vector<Neighbour> ExactSearch(const VectorView& vectors, Metric metric, con
 
 // ---- Build ----
 
+HeapTid MemoryTid(uint32_t row) noexcept {
+    const uint32_t block = row / kRowsPerPage;
+    return {static_cast<uint16_t>(block >> 16), static_cast<uint16_t>(block & 0xFFFF),
+            static_cast<uint16_t>(row % kRowsPerPage + 1)};
+}
+
 MemoryIndex::MemoryIndex(const VectorView& vectors, const MemoryIndexOptions& options)
     : vectors_(vectors), space_(options.metric, vectors.dimensions, 0, std::vector<float>(vectors.dimensions)) {
     ListBuilder builder(options.metric, vectors.dimensions, options.seed, options.threads);
@@ -147,7 +151,7 @@ void MemoryIndex::Encode(ListBuilder* builder) {
     records.reserve(vectors_.count * record_bytes);
     for (size_t i = 0; i < vectors_.count; ++i) {
         const auto number = static_cast<uint32_t>(i);
-        const RowClass row_class = builder->AddRow(vectors_.row(i), TidOf(number));
+        const RowClass row_class = builder->AddRow(vectors_.row(i), MemoryTid(number));
         if (row_class == RowClass::kUnbounded) unbounded_.push_back(number);
         if (row_class == RowClass::kNaN) nan_.push_back(number);
         if (builder->BatchFull()) flush();
@@ -180,8 +184,8 @@ void MemoryIndex::Encode(ListBuilder* builder) {
 void MemoryIndex::PackCentroids(const ListBuilder& builder) {
     centroids_ = std::make_unique<CentroidTable>(space_.padded(), builder.lists());
     for (size_t list = 0; list < builder.lists(); ++list) {
-        centroids_->Add(TidOf(static_cast<uint32_t>(list)), builder.centroid_codes(list), builder.centroid_scale(list),
-                        builder.Rho(list));
+        centroids_->Add(MemoryTid(static_cast<uint32_t>(list)), builder.centroid_codes(list),
+                        builder.centroid_scale(list), builder.Rho(list));
     }
     centroids_->Finish();
 }
@@ -211,10 +215,14 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     const size_t k = options.k;
     nearest_.clear();
     rechecked_ = 0;
+    filter_ = options.filter;
     if (search_.Begin(index_.space_, query, options.epsilon, std::max<size_t>(4 * k, 100000)) != RowClass::kNormal) {
-        nearest_ = ExactSearch(index_.vectors_, index_.space_.metric(), query, k);
+        for (uint32_t row = 0; row < index_.vectors_.count; ++row) Recheck(query, row, k);
+        std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
         return nearest_;
     }
+    search_.SetFilter(filter_);
+    search_.SetRadius(options.radius);
     for (const uint32_t row : index_.unbounded_) Recheck(query, row, k);
 
     size_t probed = 0;
@@ -291,6 +299,7 @@ void MemorySearcher::TakeRound(const float* query, size_t k) {
 }
 
 void MemorySearcher::Recheck(const float* query, uint32_t row, size_t k) {
+    if (filter_ != nullptr && filter_->rows != nullptr && !filter_->rows->Contains(MemoryTid(row))) return;
     const VectorView& vectors = index_.vectors_;
     const double distance = ExactDistance(index_.space_.metric(), vectors.row(row), query, vectors.dimensions);
     KeepNearest(&nearest_, {distance, row}, k);

@@ -2,6 +2,7 @@
 #include "annex/search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -38,6 +39,8 @@ void ListSearch::Reset(const Space& space) {
     exhausted_ = false;
     seen_.Clear();
     counters_ = SearchCounters{};
+    filter_ = nullptr;
+    radius_ = std::numeric_limits<double>::infinity();
 }
 
 RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
@@ -92,12 +95,16 @@ void ListSearch::BeginRanking() {
     terms_ = metric_ == Metric::kInnerProduct
                  ? BoundTerms{0, 0, sketch_query_.sum_scale() / 2, sketch_query_.sum_offset() / 2, kRhoWeight * norm}
                  : BoundTerms{norm * norm, 1, sketch_query_.sum_scale(), sketch_query_.sum_offset(), 0};
+    list_filter_ = nullptr;
+    entries_before_ = counters_.entries;
     row_in_block_ = 0;
     survivors_.clear();
 }
 
 void ListSearch::EndRanking() {
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "the list of centroids ends inside a block");
+    counters_.centroids += counters_.entries - entries_before_;
+    counters_.entries = entries_before_;
     centroids_.swap(survivors_);
     survivors_.clear();
     const std::span<float> estimates = estimates_.Reset(centroids_.size());
@@ -160,7 +167,7 @@ uint32_t ListSearch::EstimateTableBlock(const CentroidTable& table, size_t block
     const float above = std::nextafterf(limit, kInfinity);
     uint32_t mask =
         kernels.sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_, above, estimates);
-    counters_.entries += kBlockSize;
+    counters_.centroids += kBlockSize;
     uint32_t nans = 0;  // as wide as a float, so that compilers vectorise it
     for (size_t v = 0; v < kBlockSize; v++) nans |= std::isnan(estimates[v]) ? 1U : 0U;
     if (nans == 0) return mask;
@@ -253,12 +260,32 @@ void ListSearch::BeginRound(size_t k, float patience) {
     k_ = std::clamp<size_t>(k, 1, max_candidates_ / 2);
     candidates_.erase(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(next_));
     next_ = ready_ = 0;
+    if (filter_ != nullptr) DropFiltered();
     patience_ = patience;
     lists_begun_ = last_gain_ = 0;
-    threshold_ = ceiling_ = kInfinity;
+    ceiling_ = kInfinity;
+    threshold_ = limit_ = SketchRadius();
     best_.clear();
     for (const Candidate& candidate : candidates_) Consider(candidate.upper);
     counters_.rounds++;
+}
+
+// The radius as a threshold: rounded so that a row at it passes.
+float ListSearch::SketchRadius() const noexcept {
+    constexpr double kRounding = 1e-5;
+    if (radius_ == std::numeric_limits<double>::infinity()) return kInfinity;
+    const double at = metric_ == Metric::kInnerProduct ? radius_ : std::max(radius_, 0.0);
+    const double units = SketchUnits(at);
+    return std::nextafterf(RoundUp(units + kRounding * std::fabs(units)), kInfinity);
+}
+
+// A filter that came between two rounds applies to what the first of them has found, too.
+void ListSearch::DropFiltered() {
+    if (filter_->rows == nullptr) return;
+    candidates_.erase(
+        std::remove_if(candidates_.begin(), candidates_.end(),
+                       [this](const Candidate& candidate) { return !filter_->rows->Contains(candidate.heap_tid); }),
+        candidates_.end());
 }
 
 float ListSearch::Demand(Metric metric, float key, float first_key, float threshold, size_t dry) noexcept {
@@ -288,6 +315,7 @@ void ListSearch::BeginList(const RankedList& list) {
     const double reach = std::hypot(static_cast<double>(list.reach), 1.67 * sigma);
     terms_ = BoundTerms{list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
                         epsilon_ * static_cast<float>(reach)};
+    list_filter_ = filter_;
     row_in_block_ = 0;
     survivors_.clear();
     lists_begun_++;
@@ -339,6 +367,7 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
     const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
+    if (list_filter_ != nullptr && mask != 0) mask = Passing(trailer, mask);
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
         mask &= mask - 1;
@@ -348,6 +377,21 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
         survivors_.push_back({bound, trailer.place[v], trailer.heap_tid[v]});
     }
     if (trace_ != nullptr && counters_.lists > 0) TraceSketches(trailer, first);
+}
+
+// Live ones of `among` that pass the filter.
+uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among) {
+    if (list_filter_->rows == nullptr) return among;
+    uint32_t live = 0;
+    for (; among != 0; among &= among - 1) {
+        const auto v = static_cast<size_t>(__builtin_ctz(among));
+        live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
+    }
+    const uint32_t passing = list_filter_->rows->Matching(trailer.heap_tid, live);
+    const auto passed = static_cast<uint64_t>(std::popcount(passing));
+    counters_.passed += passed;
+    counters_.skipped += static_cast<uint64_t>(std::popcount(live)) - passed;
+    return passing;
 }
 
 // Those of a block that have become survivors, in its order.
@@ -374,7 +418,7 @@ std::span<const Survivor> ListSearch::EndList() {
 std::span<const Survivor> ListSearch::TakeSurvivors() {
     taken_.clear();
     const size_t best = std::min(survivors_.size(), 2 * k_);
-    if (!Open()) {
+    if (best_.size() == k_) {
         taken_.swap(survivors_);
         std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
         return taken_;
@@ -402,6 +446,7 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     if (trace_ != nullptr)
         trace_->rows.push_back({static_cast<uint32_t>(trace_->keys.size() - 1), candidate.place, candidate.upper});
     if (candidate.lower >= ceiling_ || !seen_.Insert(survivor.place)) return;
+    if (static_cast<double>(candidate.lower) > radius_) return;
     if (candidates_.size() >= max_candidates_) Forget();
     candidates_.push_back(candidate);
     Consider(candidate.upper);
@@ -418,7 +463,7 @@ void ListSearch::Consider(float upper) {
     }
     std::push_heap(best_.begin(), best_.end());
     last_gain_ = lists_begun_;
-    if (best_.size() == k_) threshold_ = best_.front();
+    if (best_.size() == k_) threshold_ = std::min(best_.front(), limit_);
 }
 
 // Drops the worse half of the candidates. They count as never seen, so that a later round finds them again; what is at
@@ -434,7 +479,7 @@ void ListSearch::Forget() {
 
 void ListSearch::EndRound(size_t probed) {
     probed_ = probed;
-    exhausted_ = Open() && ceiling_ == kInfinity;
+    exhausted_ = threshold_ == limit_ && ceiling_ == kInfinity;
     const auto may_be_returned = [this](const Candidate& candidate) {
         return candidate.lower <= ceiling_ && (Open() || SketchUnits(candidate.lower) <= threshold_);
     };

@@ -6,6 +6,8 @@
 //   runs dry,
 //                a wider one: twice the lists, four times the rows
 //   last rows    NaN, then NULL
+// In all of them rows that OrderedScan::rows does not hold are left out. With a radius, rounds end when no list has
+// anything more within it, and there are no last rows.
 // A query for which no distance can be bounded returns every row in the order of the pages instead: with distance NaN
 // for a zero vector under cosine, NULL for a NULL, and bound -infinity for one beyond the range.
 //
@@ -13,6 +15,7 @@
 // bounds.
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
+#include "pg/index/ordered_scan.h"
 #include "pg/index/scan_hints.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
@@ -24,6 +27,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 
 namespace annex::pg::ivf {
 
@@ -35,15 +39,23 @@ static constexpr double kFirstRound = 40;
 // Memory of a candidate: itself, its place in the set of rows seen, and half of it again for growth.
 static constexpr Size kCandidateBytes = 64;
 
+// Standard deviations of a sketch's error that a row within the radius may be off without being missed.
+static constexpr float kRadiusEpsilon = 3;
+
 enum class Stage : uint8 { kStart, kFirstRows, kRounds, kAllRows, kNaNRows, kNullRows, kEnd };
 
 struct IvfScan {
+    OrderedScan ordered;
     MemoryContext context;
     MetaPage meta;
     bool ready;  // meta, cached and search are there
     Prober prober;
 
     ScanSettings settings;
+    RowFilter filter;
+    SearchCounters counted;  // what ordered.counters have of this start's search
+    bool bounded;            // by a radius
+    bool swept;              // the last round looked into all lists for rows within the radius
     Stage stage;
     double k;               // rows that the current round wants
     uint32 probed;          // lists probed by now
@@ -101,9 +113,20 @@ static void Prepare(IndexScanDesc desc) {
 }
 
 static void GoByPages(IvfScan* scan, double bound, bool null) {
+    // A distance that is NaN or NULL is within no radius.
+    if (scan->bounded && (null || std::isnan(bound))) scan->stage = Stage::kEnd;
     scan->by_pages = true;
     scan->by_pages_bound = bound;
     scan->by_pages_null = null;
+}
+
+static bool Bounded(double radius) {
+    return !std::isnan(radius) && radius < get_float8_infinity();
+}
+
+static double WantedRows(IndexScanDesc desc) {
+    const double wanted = ScanOf(desc)->ordered.wanted;
+    return wanted > 0 ? wanted : LimitHint(desc->indexRelation);
 }
 
 // The query decides the stages.
@@ -123,6 +146,9 @@ static void Start(IndexScanDesc desc) {
     scan->probed = 0;
     scan->last_bound = -get_float4_infinity();
     scan->by_pages = false;
+    scan->counted = SearchCounters{};
+    scan->bounded = Bounded(scan->ordered.radius);
+    scan->swept = false;
     scan->prober.read_ahead.Begin(desc->indexRelation);
     scan->stage = Stage::kFirstRows;
     scan->next_block = scan->meta.side[static_cast<int>(SideChain::kFirst)].first;
@@ -134,9 +160,12 @@ static void Start(IndexScanDesc desc) {
     const float* query = QueryFloats(key->sk_argument, static_cast<int>(scan->meta.dimensions));
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
-    scan->settings = SettingsFor(scan->meta, LimitHint(desc->indexRelation));
+    scan->settings = SettingsFor(scan->meta, WantedRows(desc));
     const Space& space = SpaceOf(*scan->prober.cached);
-    Guard([&] { row_class = scan->prober.search->Begin(space, query, scan->settings.epsilon, candidates); });
+    Guard([&] {
+        row_class = scan->prober.search->Begin(space, query, scan->settings.epsilon, candidates);
+        if (scan->bounded) scan->prober.search->SetRadius(scan->ordered.radius);
+    });
     if (row_class == RowClass::kNaN) {
         GoByPages(scan, get_float8_nan(), false);
     } else if (row_class == RowClass::kUnbounded) {
@@ -146,9 +175,24 @@ static void Start(IndexScanDesc desc) {
 
 // ---- Rounds ----
 
+static void CountSearch(IvfScan* scan) {
+    const SearchCounters& now = scan->prober.search->counters();
+    const SearchCounters& before = scan->counted;
+    ScanCounters* total = &scan->ordered.counters;
+    total->lists += now.lists - before.lists;
+    total->entries += now.entries - before.entries;
+    total->passed += now.passed - before.passed;
+    total->skipped += now.skipped - before.skipped;
+    total->refined += now.refined - before.refined;
+    total->rounds += now.rounds - before.rounds;
+    scan->counted = now;
+}
+
 static void RunRound(IndexScanDesc desc, Round round) {
     IvfScan* scan = ScanOf(desc);
     scan->most = round.most;
+    scan->filter.rows = scan->ordered.rows;
+    scan->prober.search->SetFilter(scan->filter.rows != nullptr ? &scan->filter : nullptr);
     while (!ProbeLists(&scan->prober, round, &scan->probed)) {
         // On a standby the lists may give way to others under a scan: it goes on with those, from the nearest on, and
         // returns no row twice.
@@ -157,11 +201,12 @@ static void RunRound(IndexScanDesc desc, Round round) {
         Guard([&] { scan->prober.search->RankAgain(); });
         round.from = 0;
     }
+    CountSearch(scan);
 }
 
 static void StartRounds(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
-    const double limit = LimitHint(desc->indexRelation);
+    const double limit = WantedRows(desc);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
     RunRound(desc, {0, 0, scan->settings.probes, scan->k, scan->settings.patience});
@@ -171,12 +216,26 @@ static uint32 Doubled(uint32 probes, uint32 lists) {
     return probes > lists / 2 ? lists : 2 * probes;
 }
 
+// Fewer rows than wanted lie within the radius in the nearest lists. Those in the others are few, but none may be
+// missed: from now on all lists are looked into, the ones of before too, with bounds that hardly ever miss a row.
+static void Sweep(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    scan->swept = true;
+    scan->prober.search->SetEpsilon(std::max(scan->settings.epsilon, kRadiusEpsilon));
+    const uint32 lists = scan->meta.lists;
+    RunRound(desc, {0, lists, lists, scan->k, ListSearch::kEndlessPatience});
+}
+
 // False when the lists have nothing more. A round probes at least twice the lists of the one before, so that rounds
 // come to an end.
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     const uint32 lists = scan->meta.lists;
     const bool exhausted = scan->prober.search->Exhausted();
+    if (scan->bounded && exhausted && !scan->swept) {
+        Sweep(desc);
+        return true;
+    }
     if (exhausted && scan->probed >= lists) return false;
     // Lists of which nothing is left need not be read again.
     const uint32 from = exhausted ? scan->probed : 0;
@@ -188,7 +247,13 @@ static bool NextRound(IndexScanDesc desc) {
 // ---- Stages that go through pages ----
 
 static void KeepTid(IvfScan* scan, HeapTid tid) {
-    if (tid.valid()) scan->tids[scan->tid_count++] = tid;
+    if (!tid.valid()) return;
+    if (const TidSet* rows = scan->ordered.rows) {
+        const bool passes = rows->Contains(tid);
+        (passes ? scan->ordered.counters.passed : scan->ordered.counters.skipped)++;
+        if (!passes) return;
+    }
+    scan->tids[scan->tid_count++] = tid;
 }
 
 // Copies the live heap TIDs of the next page of a side chain; false at its end.
@@ -251,6 +316,13 @@ static void StartSide(IvfScan* scan, Stage stage, SideChain chain) {
     scan->visited = 0;
 }
 
+static void StartLastRows(IvfScan* scan) {
+    if (scan->bounded)
+        scan->stage = Stage::kEnd;
+    else
+        StartSide(scan, Stage::kNaNRows, SideChain::kNaN);
+}
+
 // ---- Returning ----
 
 static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
@@ -259,6 +331,7 @@ static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
     desc->xs_recheckorderby = true;
     desc->xs_orderbyvals[0] = Float8GetDatum(bound);
     desc->xs_orderbynulls[0] = null;
+    ScanOf(desc)->ordered.counters.returned++;
     return true;
 }
 
@@ -299,13 +372,13 @@ static bool NextRow(IndexScanDesc desc) {
                 Candidate candidate;
                 if (NextCandidate(desc, &candidate))
                     return Return(desc, candidate.heap_tid, static_cast<double>(candidate.lower), false);
-                StartSide(scan, Stage::kNaNRows, SideChain::kNaN);
+                StartLastRows(scan);
                 break;
             }
             case Stage::kAllRows:
                 if (NextTid(scan, &tid, [&] { return ReadRowPage(desc); }))
                     return Return(desc, tid, scan->by_pages_bound, scan->by_pages_null);
-                StartSide(scan, Stage::kNaNRows, SideChain::kNaN);
+                StartLastRows(scan);
                 break;
             case Stage::kNaNRows:
                 if (NextTid(scan, &tid, [&] { return ReadSidePage(desc, SideChain::kNaN); }))
@@ -330,6 +403,7 @@ extern "C" IndexScanDesc ivfbeginscan(Relation index, int keys, int orderbys) no
     IndexScanDesc desc = RelationGetIndexScan(index, keys, orderbys);
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ivf scan", ALLOCSET_SMALL_SIZES);
     auto* scan = static_cast<IvfScan*>(MemoryContextAllocZero(context, sizeof(IvfScan)));
+    InitOrderedScan(&scan->ordered);
     scan->context = context;
     scan->stage = Stage::kStart;
     desc->opaque = scan;

@@ -1,0 +1,53 @@
+// What the opaque of every ordered index scan of ours begins with, whatever the access method: what a node above it
+// knows of the query, and what the scan has done so far. The executor's own index scans leave it as it is made.
+//
+// Between index_beginscan, which makes it, and index_endscan anyone may read the counters. `rows`, `wanted` and
+// `radius` are read when the scan starts, which is at the first row after index_beginscan or index_rescan; a set of
+// rows that arrives while the scan runs counts from its next round on. They stay as they are until they are set again.
+#pragma once
+
+#include "pg/pg.h"
+
+#include <limits>
+
+#include "annex/tid_set.h"
+
+namespace annex::pg {
+
+struct ScanCounters {
+    uint64 lists;     // probed, those that a later round probes again as well
+    uint64 entries;   // whose distance was estimated
+    uint64 passed;    // entries and other rows that the filter was asked about and let through
+    uint64 skipped;   // and that it did not
+    uint64 refined;   // rows
+    uint64 rounds;    // of probes
+    uint64 returned;  // rows
+};
+
+struct OrderedScan {
+    static constexpr uint32 kMagic = 0x6F736361;
+
+    uint32 magic;
+    // Rows that may be returned, which must outlive the scan or be taken back; nullptr: every row.
+    const TidSet* rows;
+    // Rows that the query will take; 0: not known.
+    double wanted;
+    // Rows whose distance is greater need not be returned, NaN and NULL included. Infinity or NaN: all are wanted.
+    double radius;
+    // Over all starts of the scan; whoever wants to, sets them to 0.
+    ScanCounters counters;
+};
+
+inline void InitOrderedScan(OrderedScan* scan) {
+    *scan = OrderedScan{OrderedScan::kMagic, nullptr, 0, std::numeric_limits<double>::infinity(), {}};
+}
+
+// Of a scan of an index whose access method is ours.
+[[nodiscard]] inline OrderedScan* OrderedScanOf(IndexScanDesc desc) {
+    auto* scan = static_cast<OrderedScan*>(desc->opaque);
+    if (scan->magic != OrderedScan::kMagic)
+        elog(ERROR, "index \"%s\" has no ordered scan of annex", RelationGetRelationName(desc->indexRelation));
+    return scan;
+}
+
+}  // namespace annex::pg
