@@ -4,9 +4,9 @@
 // features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
 // arguments or needs an alignment.
 //
-// On all levels alike, bit for bit: sketch_accumulate, hadamard, flip_signs, kac_step, scale. The others add floats in
-// an order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as
-// the sums define them.
+// On all levels alike, bit for bit: sketch_accumulate, strip_between, strip_any_of, hadamard, flip_signs, kac_step,
+// scale. The others add floats in an order of their own and may use fused multiply-adds, so they agree up to rounding;
+// infinities and NaNs come out as the sums define them.
 #pragma once
 
 #include <cstddef>
@@ -58,6 +58,12 @@ struct Kernels {
     // threshold (never for a NaN). All 32 bounds are written. Sums must be below 2^31.
     uint32_t (*sketch_bounds)(const uint32_t* sums, const uint16_t* f_add, const uint16_t* f_rescale,
                               const uint16_t* f_error, const BoundTerms& terms, float threshold, float* bounds);
+
+    // Strips of filter columns (annex/columns.h): 32 signed integers of `width` bytes, 1, 2, 4 or 8. Bit v of the
+    // result is set where low <= strip[v] <= high, and where strip[v] is one of the members, of which there is at least
+    // one. low, high and the members fit in `width` bytes.
+    uint32_t (*strip_between)(const uint8_t* strip, size_t width, int64_t low, int64_t high);
+    uint32_t (*strip_any_of)(const uint8_t* strip, size_t width, const int64_t* members, size_t count);
 
     // In-place fast Walsh-Hadamard transform of x[n], n a power of two, unnormalised.
     void (*hadamard)(float* x, size_t n);

@@ -1,5 +1,6 @@
 // The scalar kernels: what each kernel means, one coordinate at a time. Every other level is tested against this file.
 #include <cmath>
+#include <cstring>
 
 #include "engine/kernels/levels.h"
 
@@ -77,6 +78,44 @@ uint32_t SketchBounds(const uint32_t* sums, const uint16_t* f_add, const uint16_
     return below;
 }
 
+// Calls test with each of the 32 integers.
+template <class Integer, class Test>
+uint32_t TestStripOf(const uint8_t* strip, const Test& test) {
+    uint32_t passed = 0;
+    for (size_t v = 0; v < kBlockSize; ++v) {
+        Integer value;
+        std::memcpy(&value, strip + v * sizeof value, sizeof value);
+        if (test(int64_t{value})) passed |= uint32_t{1} << v;
+    }
+    return passed;
+}
+
+template <class Test>
+uint32_t TestStrip(const uint8_t* strip, size_t width, const Test& test) {
+    switch (width) {
+        case 1:
+            return TestStripOf<int8_t>(strip, test);
+        case 2:
+            return TestStripOf<int16_t>(strip, test);
+        case 4:
+            return TestStripOf<int32_t>(strip, test);
+        default:
+            return TestStripOf<int64_t>(strip, test);
+    }
+}
+
+uint32_t StripBetween(const uint8_t* strip, size_t width, int64_t low, int64_t high) {
+    return TestStrip(strip, width, [low, high](int64_t value) { return low <= value && value <= high; });
+}
+
+uint32_t StripAnyOf(const uint8_t* strip, size_t width, const int64_t* members, size_t count) {
+    return TestStrip(strip, width, [members, count](int64_t value) {
+        bool any = false;
+        for (size_t i = 0; i < count; ++i) any |= value == members[i];
+        return any;
+    });
+}
+
 // The butterflies go from the nearest neighbours to the farthest. Every level keeps this order, so that all agree bit
 // for bit.
 void Hadamard(float* x, size_t n) {
@@ -124,6 +163,8 @@ constinit const Kernels kScalarKernels = {
     .row_inner_product = RowInnerProduct,
     .sketch_accumulate = SketchAccumulate,
     .sketch_bounds = SketchBounds,
+    .strip_between = StripBetween,
+    .strip_any_of = StripAnyOf,
     .hadamard = Hadamard,
     .flip_signs = FlipSigns,
     .kac_step = KacStep,
