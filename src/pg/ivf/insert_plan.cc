@@ -3,6 +3,7 @@
 
 #include "pg/guard.h"
 #include "pg/ivf/feed.h"
+#include "pg/ivf/maintain.h"
 
 namespace annex::pg::ivf {
 
@@ -23,6 +24,11 @@ static void Acquire(Inserter* inserter) {
     inserter->cached = AcquireIndex(inserter->index, &inserter->meta, inserter->cached_context);
 }
 
+static void ReadMetaPage(Inserter* inserter) {
+    ReadMeta(inserter->index, &inserter->meta);
+    if (inserter->meta.pending != 0 && EndOrphanedPending(inserter->index)) ReadMeta(inserter->index, &inserter->meta);
+}
+
 Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     if (index_info->ii_AmCache != nullptr) return static_cast<Inserter*>(index_info->ii_AmCache);
     MemoryContext old_context = MemoryContextSwitchTo(index_info->ii_Context);
@@ -32,7 +38,7 @@ Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     inserter->row_context = NewContext(*inserter, "ivf insert row");
     inserter->cached_context = NewContext(*inserter, "ivf insert lists");
     inserter->pending_context = NewContext(*inserter, "ivf insert pending lists");
-    ReadMeta(index, &inserter->meta);
+    ReadMetaPage(inserter);
     Acquire(inserter);
     inserter->left_row_page = InvalidBlockNumber;
     inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(inserter->meta.padded)));
@@ -53,7 +59,7 @@ static void ReleasePending(Inserter* inserter) {
 }
 
 void Refresh(Inserter* inserter) {
-    ReadMeta(inserter->index, &inserter->meta);
+    ReadMetaPage(inserter);
     if (GenerationOf(*inserter->cached) != inserter->meta.generation) Acquire(inserter);
     if (inserter->pending_cached != nullptr && inserter->pending_meta.generation != inserter->meta.pending)
         ReleasePending(inserter);
@@ -150,6 +156,9 @@ static bool AddTargets(Inserter* inserter, const MetaPage& meta, CachedIndex* ca
     return true;
 }
 
+// A long statement asks again after so many rows whether there still is anybody who builds what is pending.
+static constexpr uint32 kPendingRows = 256;
+
 bool PlanTargets(Inserter* inserter, NewRow* row) {
     row->target_count = 0;
     if (!row->written) row->mark = 0;
@@ -162,6 +171,7 @@ bool PlanTargets(Inserter* inserter, NewRow* row) {
     // written before these lists were announced is found unmarked: it would be in them twice.
     const uint16 mark = PendingMark(inserter->meta.pending);
     if (row->written && row->mark != mark) return true;
+    if (++inserter->pending_rows % kPendingRows == 0 && EndOrphanedPending(inserter->index)) return false;
     row->mark = mark;
     if (!AcquirePending(inserter)) return false;
     const size_t first = inserter->placer->placements().size();

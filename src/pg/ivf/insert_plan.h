@@ -27,6 +27,7 @@ struct Inserter {
     CachedIndex* pending_cached;  // nullptr: not needed yet
     MemoryContext cached_context;
     MemoryContext pending_context;
+    uint32 pending_rows;  // that were put into pending lists
 
     BlockNumber left_row_page;  // a row page that is full, as the inserter knows, or InvalidBlockNumber
     RowPlacer* placer;

@@ -5,7 +5,11 @@ extern "C" {
 #include "access/xlog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/guc.h"
 }
+
+#include <algorithm>
 
 #include "pg/function.h"
 #include "pg/ivf/build.h"
@@ -60,7 +64,43 @@ static void ReadMetaAndOption(Relation index, MetaPage* meta) {
     meta->list_option = static_cast<uint32>(ListsOption(index));
 }
 
-MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferAccessStrategy strategy) {
+// ---- Attempts ----
+
+// An attempt that fails takes vacuum down with it, whose table is then vacuumed again and again and never done with. So
+// each is counted before it begins, and after n in a row that did not come to their end 2^n - 1 vacuums make none.
+static constexpr uint8 kMostAttempts = 5;
+
+static void CountAttempt(Relation index) {
+    ChangeMeta(index, [](MetaPage* to) {
+        if (to->attempts < kMostAttempts) to->attempts++;
+        to->put_off = 0;
+    });
+}
+
+static bool PutOff(Relation index, const MetaPage& meta) {
+    const int attempts = std::min(meta.attempts, kMostAttempts);
+    if (meta.put_off >= (1 << attempts) - 1) return false;
+    ChangeMeta(index, [](MetaPage* to) { to->put_off++; });
+    ereport(DEBUG1, (errmsg("lists of index \"%s\" are not maintained", RelationGetRelationName(index)),
+                     errdetail("The last attempt did not come to its end.")));
+    return true;
+}
+
+static bool WouldFail(Relation index, const MetaPage& meta, double rows) {
+    double kilobytes;
+    if (SortIsAllowed(meta, rows, SpillOptionOf(index), &kilobytes)) return false;
+    ereport(WARNING,
+            (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+             errmsg("lists of index \"%s\" are not replaced", RelationGetRelationName(index)),
+             errdetail("That would take some %.0f kB of temporary files, more than \"temp_file_limit\" (%d kB) allows.",
+                       kilobytes, temp_file_limit),
+             errhint("Raise \"temp_file_limit\" or the memory for maintenance, or REINDEX the index.")));
+    return true;
+}
+
+// ---- All of it ----
+
+static MaintenanceResult Maintain(Relation index, MaintenanceCall call, int threads, BufferAccessStrategy strategy) {
     MaintenanceResult result{};
     MetaPage meta;
     ReadMetaAndOption(index, &meta);
@@ -69,20 +109,23 @@ MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferA
         result.freed = FreeLeftovers(index, strategy);
         ReadMetaAndOption(index, &meta);
     }
+    if (call == MaintenanceCall::kVacuum && PutOff(index, meta)) return result;
     const Census census = TakeCensus(index, meta, strategy);
     pfree(census.list_sizes);
     uint32 lists;
-    if (!ListsAreDue(meta, census, &lists) && !force) {
+    if (!ListsAreDue(meta, census, &lists) && call != MaintenanceCall::kForced) {
         // A maintenance that ended after the switch has left nothing to compare with, and an old calibration.
         if (meta.lists > 1 && meta.listed_imbalance == 0 && census.imbalance > 0) {
             NoteCensus(index, census);
             CalibrateIndex(index);
-        } else if (meta.removed_rows > 0) {
-            ChangeMeta(index, [](MetaPage* to) { to->removed_rows = 0; });
+        } else if (meta.removed_rows > 0 || meta.attempts > 0) {
+            ChangeMeta(index, [](MetaPage* to) { to->removed_rows = to->attempts = to->put_off = 0; });
         }
         return result;
     }
+    if (call == MaintenanceCall::kVacuum && WouldFail(index, meta, census.rows)) return result;
 
+    CountAttempt(index);
     ForgetOldMarks(index, meta, strategy);
     if (meta.leftovers == 0) AbandonPending(index);
     Relist(index, lists, census.rows, threads, strategy);
@@ -94,6 +137,23 @@ MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferA
     // Dated now, what has died can go the sooner.
     AbandonPending(index);
     return result;
+}
+
+// The lock tells others whether there is somebody who builds what is pending: it goes with whoever holds it.
+MaintenanceResult MaintainIndex(Relation index, MaintenanceCall call, int threads, BufferAccessStrategy strategy) {
+    LockPage(index, 0, ExclusiveLock);
+    const MaintenanceResult result = Maintain(index, call, threads, strategy);
+    UnlockPage(index, 0, ExclusiveLock);
+    return result;
+}
+
+bool EndOrphanedPending(Relation index) {
+    if (!ConditionalLockPage(index, 0, ExclusiveLock)) return false;
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    if (meta.pending != 0) ChangeMeta(index, [](MetaPage* to) { to->pending = 0; });
+    UnlockPage(index, 0, ExclusiveLock);
+    return meta.pending != 0;
 }
 
 }  // namespace annex::pg::ivf
@@ -115,8 +175,8 @@ ANNEX_FUNCTION(annex_maintain) {
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "annex_maintain", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller = MemoryContextSwitchTo(context);
     BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
-    const MaintenanceResult result =
-        MaintainIndex(inspected.index, PG_GETARG_BOOL(1), BuildThreads(inspected.table), strategy);
+    const MaintenanceCall call = PG_GETARG_BOOL(1) ? MaintenanceCall::kForced : MaintenanceCall::kAsked;
+    const MaintenanceResult result = MaintainIndex(inspected.index, call, BuildThreads(inspected.table), strategy);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(context);
     CloseInspected(inspected);

@@ -40,8 +40,17 @@ struct MaintenanceResult {
     BlockNumber freed;  // pages
 };
 
-// Does what is due; with `force`, makes new lists in any case.
-[[nodiscard]] MaintenanceResult MaintainIndex(Relation index, bool force, int threads, BufferAccessStrategy strategy);
+// Who calls for maintenance. Vacuum has other things to do and does without what it sees will fail; whoever asks for it
+// is to learn by an error why; `kForced` makes new lists in any case.
+enum class MaintenanceCall : uint8 { kVacuum, kAsked, kForced };
+
+// Does what is due.
+[[nodiscard]] MaintenanceResult MaintainIndex(Relation index, MaintenanceCall call, int threads,
+                                              BufferAccessStrategy strategy);
+
+// Ends what is pending, unless maintenance is under way: inserts need not serve what nobody builds any more. Whether it
+// has ended anything. Never waits.
+bool EndOrphanedPending(Relation index);
 
 // Records what the lists are like now, for later ones to be compared with.
 void NoteListing(Relation index, BufferAccessStrategy strategy);
@@ -62,6 +71,9 @@ void ChangeMeta(Relation index, Change change) {
 
 // Ends what an interrupted maintenance has left: nothing is pending, no list is to come or to die.
 void AbandonPending(Relation index);
+
+// Whether the sort of that many rows' entries may write the temporary files it needs, some *kilobytes of them.
+[[nodiscard]] bool SortIsAllowed(const MetaPage& meta, double rows, SpillOption spill, double* kilobytes);
 
 // Replaces all lists by `lists` new ones.
 void Relist(Relation index, uint32 lists, double rows, int threads, BufferAccessStrategy strategy);

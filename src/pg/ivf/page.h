@@ -167,7 +167,8 @@ struct MetaPage {
     uint32 pending_lists;
     uint8 pending_spill;
     uint8 leftovers;  // 1: there may be pages of lists that have died or never lived
-    uint16 reserved;
+    uint8 attempts;   // at new lists, since one came to its end
+    uint8 put_off;    // vacuums that have made no other attempt since
     ChainEnds side[kSideChains];
     double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];

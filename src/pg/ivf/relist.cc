@@ -11,10 +11,12 @@ extern "C" {
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "postmaster/autovacuum.h"
+#include "utils/guc.h"
 #include "utils/tuplesort.h"
 }
 
 #include <algorithm>
+#include <cmath>
 
 #include "annex/list_builder.h"
 #include "annex/random.h"
@@ -300,12 +302,28 @@ static void Switch(const Relisting& relisting, const ListDescriptor& root, doubl
         meta->spill = relisting.spill ? 1 : 0;
         meta->list_option = static_cast<uint32>(ListsOption(relisting.index));
         meta->pending = 0;
+        meta->attempts = meta->put_off = 0;
         meta->listed_rows = rows;
         meta->listed_imbalance = meta->listed_residual = 0;
     });
 }
 
 // ---- Copying ----
+
+static int MemoryForSort() {
+    return std::max(MemoryForMaintenance() * 3 / 4, 64);
+}
+
+bool SortIsAllowed(const MetaPage& meta, double rows, SpillOption spill, double* kilobytes) {
+    // Beside the entry a tuple has a header, list, place and lengths; in memory a sort's own part as well.
+    constexpr Size kTuple = 48;
+    constexpr Size kTupleInMemory = 96;
+    const bool two = spill == kSpillOn || (spill == kSpillAuto && meta.spill != 0);
+    const double tuples = rows * (two ? 2 : 1);
+    *kilobytes = std::ceil(tuples * static_cast<double>(EntryBytes(meta.padded) + kTuple) / 1024);
+    return temp_file_limit < 0 || *kilobytes <= temp_file_limit ||
+           tuples * static_cast<double>(EntryBytes(meta.padded) + kTupleInMemory) / 1024 <= MemoryForSort();
+}
 
 // Sort tuples are (list, place, entry).
 static void BeginCopy(Relisting* relisting) {
@@ -317,9 +335,8 @@ static void BeginCopy(Relisting* relisting) {
     Oid operators[] = {Int4LessOperator, Int8LessOperator};
     Oid collations[] = {InvalidOid, InvalidOid};
     bool nulls_first[] = {false, false};
-    const int kilobytes = std::max(MemoryForMaintenance() * 3 / 4, 64);
-    relisting->sort =
-        tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first, kilobytes, nullptr, TUPLESORT_NONE);
+    relisting->sort = tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first, MemoryForSort(), nullptr,
+                                           TUPLESORT_NONE);
     relisting->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
     relisting->record = static_cast<bytea*>(palloc(VARHDRSZ + EntryBytes(relisting->meta.padded)));
 }

@@ -336,8 +336,8 @@ static bool RowsHaveChanged(const IndexVacuumInfo* info, const IndexBulkDeleteRe
     MetaPage meta;
     ReadMeta(info->index, &meta);
     const double seen = meta.seen_heap_rows > 0 ? meta.seen_heap_rows : meta.listed_rows;
-    return meta.leftovers != 0 || meta.removed_rows > 0.1 * meta.listed_rows || info->num_heap_tuples > 1.1 * seen ||
-           info->num_heap_tuples < 0.7 * seen;
+    return meta.leftovers != 0 || meta.attempts != 0 || meta.removed_rows > 0.1 * meta.listed_rows ||
+           info->num_heap_tuples > 1.1 * seen || info->num_heap_tuples < 0.7 * seen;
 }
 
 }  // namespace annex::pg::ivf
@@ -347,7 +347,7 @@ extern "C" IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexB
     if (info->analyze_only) return stats;
     if (RowsHaveChanged(info, stats)) {
         const int threads = ANNEX_IS_AUTOVACUUM_WORKER() ? 1 : BuildThreads(info->index);
-        (void)MaintainIndex(info->index, false, threads, info->strategy);
+        (void)MaintainIndex(info->index, MaintenanceCall::kVacuum, threads, info->strategy);
         ChangeMeta(info->index, [&](MetaPage* meta) { meta->seen_heap_rows = info->num_heap_tuples; });
     }
     if (stats == nullptr) return stats;
