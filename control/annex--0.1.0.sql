@@ -369,6 +369,107 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FUNCTION 1 (vector, vector) ivf_vector_cosine_info(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'order by cosine distance';
 
+-- Filter columns: scalar columns after the vector, by which a scan passes over rows before it computes any distance.
+-- Strategies are btree's. Types that do not sort in the index have = alone.
+
+CREATE OPERATOR CLASS bool_ops
+	DEFAULT FOR TYPE boolean USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS bool_ops USING ivf IS 'filter by boolean';
+
+CREATE OPERATOR CLASS int2_ops
+	DEFAULT FOR TYPE smallint USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (smallint, integer), OPERATOR 2 <= (smallint, integer), OPERATOR 3 = (smallint, integer),
+	OPERATOR 4 >= (smallint, integer), OPERATOR 5 > (smallint, integer),
+	OPERATOR 1 < (smallint, bigint), OPERATOR 2 <= (smallint, bigint), OPERATOR 3 = (smallint, bigint),
+	OPERATOR 4 >= (smallint, bigint), OPERATOR 5 > (smallint, bigint);
+COMMENT ON OPERATOR CLASS int2_ops USING ivf IS 'filter by smallint';
+
+CREATE OPERATOR CLASS int4_ops
+	DEFAULT FOR TYPE integer USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (integer, smallint), OPERATOR 2 <= (integer, smallint), OPERATOR 3 = (integer, smallint),
+	OPERATOR 4 >= (integer, smallint), OPERATOR 5 > (integer, smallint),
+	OPERATOR 1 < (integer, bigint), OPERATOR 2 <= (integer, bigint), OPERATOR 3 = (integer, bigint),
+	OPERATOR 4 >= (integer, bigint), OPERATOR 5 > (integer, bigint);
+COMMENT ON OPERATOR CLASS int4_ops USING ivf IS 'filter by integer';
+
+CREATE OPERATOR CLASS int8_ops
+	DEFAULT FOR TYPE bigint USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (bigint, smallint), OPERATOR 2 <= (bigint, smallint), OPERATOR 3 = (bigint, smallint),
+	OPERATOR 4 >= (bigint, smallint), OPERATOR 5 > (bigint, smallint),
+	OPERATOR 1 < (bigint, integer), OPERATOR 2 <= (bigint, integer), OPERATOR 3 = (bigint, integer),
+	OPERATOR 4 >= (bigint, integer), OPERATOR 5 > (bigint, integer);
+COMMENT ON OPERATOR CLASS int8_ops USING ivf IS 'filter by bigint';
+
+CREATE OPERATOR CLASS float4_ops
+	DEFAULT FOR TYPE real USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (real, double precision), OPERATOR 2 <= (real, double precision), OPERATOR 3 = (real, double precision),
+	OPERATOR 4 >= (real, double precision), OPERATOR 5 > (real, double precision);
+COMMENT ON OPERATOR CLASS float4_ops USING ivf IS 'filter by real';
+
+CREATE OPERATOR CLASS float8_ops
+	DEFAULT FOR TYPE double precision USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (double precision, real), OPERATOR 2 <= (double precision, real), OPERATOR 3 = (double precision, real),
+	OPERATOR 4 >= (double precision, real), OPERATOR 5 > (double precision, real);
+COMMENT ON OPERATOR CLASS float8_ops USING ivf IS 'filter by double precision';
+
+CREATE OPERATOR CLASS date_ops
+	DEFAULT FOR TYPE date USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (date, timestamp), OPERATOR 2 <= (date, timestamp), OPERATOR 3 = (date, timestamp),
+	OPERATOR 4 >= (date, timestamp), OPERATOR 5 > (date, timestamp),
+	OPERATOR 1 < (date, timestamptz), OPERATOR 2 <= (date, timestamptz), OPERATOR 3 = (date, timestamptz),
+	OPERATOR 4 >= (date, timestamptz), OPERATOR 5 > (date, timestamptz);
+COMMENT ON OPERATOR CLASS date_ops USING ivf IS 'filter by date';
+
+CREATE OPERATOR CLASS time_ops
+	DEFAULT FOR TYPE time USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS time_ops USING ivf IS 'filter by time';
+
+CREATE OPERATOR CLASS timestamp_ops
+	DEFAULT FOR TYPE timestamp USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (timestamp, date), OPERATOR 2 <= (timestamp, date), OPERATOR 3 = (timestamp, date),
+	OPERATOR 4 >= (timestamp, date), OPERATOR 5 > (timestamp, date),
+	OPERATOR 1 < (timestamp, timestamptz), OPERATOR 2 <= (timestamp, timestamptz), OPERATOR 3 = (timestamp, timestamptz),
+	OPERATOR 4 >= (timestamp, timestamptz), OPERATOR 5 > (timestamp, timestamptz);
+COMMENT ON OPERATOR CLASS timestamp_ops USING ivf IS 'filter by timestamp';
+
+CREATE OPERATOR CLASS timestamptz_ops
+	DEFAULT FOR TYPE timestamptz USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (timestamptz, date), OPERATOR 2 <= (timestamptz, date), OPERATOR 3 = (timestamptz, date),
+	OPERATOR 4 >= (timestamptz, date), OPERATOR 5 > (timestamptz, date),
+	OPERATOR 1 < (timestamptz, timestamp), OPERATOR 2 <= (timestamptz, timestamp), OPERATOR 3 = (timestamptz, timestamp),
+	OPERATOR 4 >= (timestamptz, timestamp), OPERATOR 5 > (timestamptz, timestamp);
+COMMENT ON OPERATOR CLASS timestamptz_ops USING ivf IS 'filter by timestamptz';
+
+CREATE OPERATOR CLASS uuid_ops
+	DEFAULT FOR TYPE uuid USING ivf AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS uuid_ops USING ivf IS 'filter by uuid';
+
+CREATE OPERATOR CLASS text_ops
+	DEFAULT FOR TYPE text USING ivf AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS text_ops USING ivf IS 'filter by equal text';
+
+CREATE OPERATOR CLASS bpchar_ops
+	DEFAULT FOR TYPE character USING ivf AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS bpchar_ops USING ivf IS 'filter by equal character strings';
+
+CREATE OPERATOR CLASS enum_ops
+	DEFAULT FOR TYPE anyenum USING ivf AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS enum_ops USING ivf IS 'filter by equal enum values';
+
 -- ---------------------------------------------------------------------------------------------- functions on indexes
 
 -- They check the caller's rights on the table themselves.

@@ -16,6 +16,7 @@ extern "C" {
 #include <unistd.h>
 
 #include "pg/guard.h"
+#include "pg/index/filter_column.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/assign.h"
@@ -319,6 +320,7 @@ static void InitMeta(Build* build, const OpclassInfo& info) {
 }
 
 static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, ForkNumber fork) {
+    (void)FilterColumnsOf(index);
     const OpclassInfo& info = OpclassOf(index);
     Build build{};
     build.heap = heap;

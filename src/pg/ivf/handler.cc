@@ -4,6 +4,7 @@
 extern "C" {
 #include "access/amvalidate.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
@@ -16,6 +17,7 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
+#include "pg/index/filter_image.h"
 #include "pg/index/opclass.h"
 #include "pg/index/scan_hints.h"
 #include "pg/ivf/ivf.h"
@@ -36,10 +38,10 @@ static IndexAmRoutine* MakeRoutine() {
     routine->amcanorderbyop = true;
     routine->amcanbackward = false;
     routine->amcanunique = false;
-    routine->amcanmulticol = false;
+    routine->amcanmulticol = true;
     routine->amoptionalkey = true;
-    routine->amsearcharray = false;
-    routine->amsearchnulls = false;
+    routine->amsearcharray = true;
+    routine->amsearchnulls = true;
     routine->amstorage = false;
     routine->amclusterable = false;
     routine->ampredlocks = false;
@@ -69,6 +71,9 @@ static IndexAmRoutine* MakeRoutine() {
 }
 
 // ---- amvalidate ----
+//
+// Classes of two kinds: for vectors, with one ordering operator and support function 1; for filter columns, of a type
+// that filter_image.h knows, with comparisons, also with other types where they can be compared.
 
 static bool Complain(const char* opclass, const char* what) {
     ereport(INFO, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
@@ -76,12 +81,25 @@ static bool Complain(const char* opclass, const char* what) {
     return false;
 }
 
-static bool ValidOperator(Form_pg_amop oper, Oid input_type, const char* opclass) {
+static bool ValidDistance(Form_pg_amop oper, Oid input_type, const char* opclass) {
     if (oper->amopstrategy != kDistanceStrategy) return Complain(opclass, "has an operator with an invalid strategy");
     if (oper->amoppurpose != AMOP_ORDER) return Complain(opclass, "has an operator that is not for ordering");
     if (!opfamily_can_sort_type(oper->amopsortfamily, FLOAT8OID))
         return Complain(opclass, "has an operator whose sort family cannot sort float8");
     if (!check_amop_signature(oper->amopopr, FLOAT8OID, input_type, input_type))
+        return Complain(opclass, "has an operator with a wrong signature");
+    return true;
+}
+
+static bool ValidComparison(Form_pg_amop oper, const FilterType& type, const char* opclass) {
+    if (oper->amopstrategy < BTLessStrategyNumber || oper->amopstrategy > BTGreaterStrategyNumber)
+        return Complain(opclass, "has an operator with an invalid strategy");
+    if (oper->amopstrategy != BTEqualStrategyNumber && !type.ordered)
+        return Complain(opclass, "has an inequality, which its type does not support");
+    if (oper->amoppurpose != AMOP_SEARCH) return Complain(opclass, "has an operator that is not for searching");
+    if (!ComparableWith(type, oper->amoprighttype))
+        return Complain(opclass, "has an operator for a type that it cannot compare with");
+    if (!check_amop_signature(oper->amopopr, BOOLOID, oper->amoplefttype, oper->amoprighttype))
         return Complain(opclass, "has an operator with a wrong signature");
     return true;
 }
@@ -95,22 +113,32 @@ static bool ValidProc(Form_pg_amproc proc, Oid input_type, const char* opclass) 
     return true;
 }
 
-static bool Validate(Oid opclass_oid) {
-    HeapTuple class_tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass_oid));
-    if (!HeapTupleIsValid(class_tuple)) elog(ERROR, "cache lookup failed for operator class %u", opclass_oid);
-    auto* opclass = reinterpret_cast<Form_pg_opclass>(GETSTRUCT(class_tuple));
-    const char* name = NameStr(opclass->opcname);
+static bool ValidateOperators(Form_pg_opclass opclass, const FilterType* type, const char* name) {
     bool valid = true;
-    bool has_operator = false;
-    bool has_proc = false;
-
+    uint32 comparisons = 0;  // of the type with itself, by strategy
+    bool has_distance = false;
     CatCList* operators = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(opclass->opcfamily));
     for (int i = 0; i < operators->n_members; i++) {
         auto* oper = reinterpret_cast<Form_pg_amop>(GETSTRUCT(&operators->members[i]->tuple));
         if (oper->amoplefttype != opclass->opcintype) continue;
-        has_operator = true;
-        valid = ValidOperator(oper, opclass->opcintype, name) && valid;
+        if (type == nullptr) {
+            has_distance = true;
+            valid = ValidDistance(oper, opclass->opcintype, name) && valid;
+        } else {
+            valid = ValidComparison(oper, *type, name) && valid;
+            if (oper->amoprighttype == opclass->opcintype) comparisons |= 1U << (oper->amopstrategy & 31);
+        }
     }
+    ReleaseCatCacheList(operators);
+    if (type == nullptr && !has_distance) return Complain(name, "has no ordering operator");
+    if (type != nullptr && (comparisons & 1U << BTEqualStrategyNumber) == 0)
+        return Complain(name, "has no operator for equality");
+    return valid;
+}
+
+static bool ValidateProcs(Form_pg_opclass opclass, const FilterType* type, const char* name) {
+    bool valid = true;
+    bool has_proc = false;
     CatCList* procs = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(opclass->opcfamily));
     for (int i = 0; i < procs->n_members; i++) {
         auto* proc = reinterpret_cast<Form_pg_amproc>(GETSTRUCT(&procs->members[i]->tuple));
@@ -118,10 +146,20 @@ static bool Validate(Oid opclass_oid) {
         has_proc = true;
         valid = ValidProc(proc, opclass->opcintype, name) && valid;
     }
-    if (!has_operator) valid = Complain(name, "has no ordering operator");
-    if (!has_proc) valid = Complain(name, "has no support function 1");
     ReleaseCatCacheList(procs);
-    ReleaseCatCacheList(operators);
+    if (type == nullptr && !has_proc) return Complain(name, "has no support function 1");
+    if (type != nullptr && has_proc) return Complain(name, "has a support function, which is for vectors alone");
+    return valid;
+}
+
+static bool Validate(Oid opclass_oid) {
+    HeapTuple class_tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass_oid));
+    if (!HeapTupleIsValid(class_tuple)) elog(ERROR, "cache lookup failed for operator class %u", opclass_oid);
+    auto* opclass = reinterpret_cast<Form_pg_opclass>(GETSTRUCT(class_tuple));
+    const char* name = NameStr(opclass->opcname);
+    const FilterType* type = FindFilterType(opclass->opcintype);
+    bool valid = ValidateOperators(opclass, type, name);
+    valid = ValidateProcs(opclass, type, name) && valid;
     ReleaseSysCache(class_tuple);
     return valid;
 }
@@ -141,11 +179,19 @@ bool ivfvalidate(Oid opclass_oid) noexcept {
     return annex::pg::ivf::Validate(opclass_oid);
 }
 
-// PostgreSQL cannot tell by itself that the first column can be ordered by distance.
+// PostgreSQL cannot tell by itself that the first column, and no other, can be ordered by distance, and that = ANY is
+// for the others.
 bool ivfproperty(Oid, int attno, IndexAMProperty property, const char*, bool* result, bool* isnull) noexcept {
-    if (property != AMPROP_DISTANCE_ORDERABLE || attno == 0) return false;
-    *result = true;
+    if (attno == 0) return false;
     *isnull = false;
-    return true;
+    if (property == AMPROP_DISTANCE_ORDERABLE) {
+        *result = attno == 1;
+        return true;
+    }
+    if (property == AMPROP_SEARCH_ARRAY && attno == 1) {
+        *result = false;
+        return true;
+    }
+    return false;
 }
 }

@@ -327,7 +327,7 @@ static void StartLastRows(IvfScan* scan) {
 
 static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
     desc->xs_heaptid = ToItemPointer(tid);
-    desc->xs_recheck = false;
+    desc->xs_recheck = desc->numberOfKeys > 0;
     desc->xs_recheckorderby = true;
     desc->xs_orderbyvals[0] = Float8GetDatum(bound);
     desc->xs_orderbynulls[0] = null;
