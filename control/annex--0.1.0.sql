@@ -552,3 +552,41 @@ CREATE FUNCTION annex_recall(
 ) RETURNS record
 	AS 'MODULE_PATHNAME', 'annex_recall' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION annex_recall(regclass, integer, integer, regclass, name) IS 'measures the share of the true nearest rows that an index finds with the current settings';
+
+-- ---------------------------------------------------------------------------------------------- what scans have done
+
+CREATE FUNCTION annex_stat_get(
+	index oid,
+	OUT scans bigint,
+	OUT set_scans bigint,
+	OUT column_scans bigint,
+	OUT exact_scans bigint,
+	OUT rounds bigint,
+	OUT lists_probed bigint,
+	OUT vectors_scanned bigint,
+	OUT vectors_passed bigint,
+	OUT vectors_skipped bigint,
+	OUT vectors_refined bigint,
+	OUT rows_returned bigint,
+	OUT shared boolean,
+	OUT stats_reset timestamptz
+) RETURNS record
+	AS 'MODULE_PATHNAME', 'annex_stat_get' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION annex_stat_get(oid) IS 'counters of the scans of an index; see annex_stat_indexes';
+
+CREATE VIEW annex_stat_indexes AS
+	SELECT i.indrelid AS relid, i.indexrelid, n.nspname AS schemaname, t.relname, x.relname AS indexrelname, s.*
+	FROM pg_catalog.pg_index i
+		JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+		JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+		JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+		JOIN pg_catalog.pg_am a ON a.oid = x.relam
+		CROSS JOIN LATERAL annex_stat_get(i.indexrelid) s
+	WHERE a.amname = 'ivf' AND x.relkind = 'i';
+COMMENT ON VIEW annex_stat_indexes IS 'what the scans of each vector index have done';
+GRANT SELECT ON annex_stat_indexes TO PUBLIC;
+
+CREATE FUNCTION annex_stat_reset(index regclass DEFAULT NULL) RETURNS void
+	AS 'MODULE_PATHNAME', 'annex_stat_reset' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION annex_stat_reset(regclass) IS 'sets the counters of annex_stat_indexes to zero, of one index or of all of the database';
+REVOKE EXECUTE ON FUNCTION annex_stat_reset(regclass) FROM PUBLIC;

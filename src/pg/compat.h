@@ -6,6 +6,9 @@ extern "C" {
 #include "nodes/miscnodes.h"
 #include "varatt.h"
 #endif
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
 }
 
 #if PG_VERSION_NUM < 150000
@@ -107,4 +110,19 @@ using RelationFileId = RelFileLocator;
 using RelationFileId = RelFileNode;
 #define ANNEX_RELATION_FILE(relation) ((relation)->rd_node)
 #define ANNEX_SAME_RELATION_FILE(a, b) RelFileNodeEquals(a, b)
+#endif
+
+// Shared memory that is made when it is first asked for, by a name; `init` fills it once. It came with 17: before,
+// memory can be had only when the server starts.
+#if PG_VERSION_NUM >= 170000
+inline constexpr bool kNamedSegments = true;
+inline void* NamedSegment(const char* name, Size size, void (*init)(void*)) {
+    bool found;
+    return GetNamedDSMSegment(name, size, init, &found);
+}
+#else
+inline constexpr bool kNamedSegments = false;
+inline void* NamedSegment(const char*, Size, void (*)(void*)) {
+    return nullptr;
+}
 #endif

@@ -6,6 +6,7 @@
 #include "pg/index/scan_hints.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/handler.h"
+#include "pg/monitor/stat.h"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -51,6 +52,7 @@ void DefineSimdLevel() {
 extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
     annex::pg::InstallScanHints();
+    annex::pg::InitStatistics();
     annex::pg::ivf::InitIvf();
     annex::pg::DefineTestSettings();
     MarkGUCPrefixReserved("annex");

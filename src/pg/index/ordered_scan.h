@@ -15,13 +15,16 @@
 namespace annex::pg {
 
 struct ScanCounters {
-    uint64 lists;     // probed, those that a later round probes again as well
-    uint64 entries;   // whose distance was estimated
-    uint64 passed;    // entries and other rows that the filter was asked about and let through
-    uint64 skipped;   // and that it did not
-    uint64 refined;   // rows
-    uint64 rounds;    // of probes
-    uint64 returned;  // rows
+    uint64 scans;         // starts
+    uint64 set_scans;     // those with OrderedScan::rows
+    uint64 column_scans;  // those with conditions on the index's columns
+    uint64 lists;         // probed, those that a later round probes again as well
+    uint64 entries;       // whose distance was estimated
+    uint64 passed;        // entries and other rows that the filter was asked about and let through
+    uint64 skipped;       // and that it did not
+    uint64 refined;       // rows
+    uint64 rounds;        // of probes
+    uint64 returned;      // rows
 };
 
 struct OrderedScan {

@@ -19,6 +19,7 @@
 #include "pg/index/scan_hints.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
+#include "pg/monitor/stat.h"
 
 extern "C" {
 #include "pgstat.h"
@@ -139,6 +140,10 @@ static void Start(IndexScanDesc desc) {
     Prepare(desc);
     UseGeneration(desc);
     ANNEX_COUNT_SEARCH(desc);
+    ScanCounters* counters = &scan->ordered.counters;
+    counters->scans++;
+    counters->set_scans += scan->ordered.rows != nullptr ? 1 : 0;
+    counters->column_scans += desc->numberOfKeys > 0 ? 1 : 0;
 
     const ScanKeyData* key = &desc->orderByData[0];
     scan->tid_count = scan->tid_next = 0;
@@ -432,6 +437,7 @@ extern "C" bool ivfgettuple(IndexScanDesc desc, ScanDirection direction) noexcep
 
 extern "C" void ivfendscan(IndexScanDesc desc) noexcept {
     using namespace annex::pg::ivf;
+    annex::pg::CountScans(RelationGetRelid(desc->indexRelation), ScanOf(desc)->ordered.counters);
     MemoryContextDelete(ScanOf(desc)->context);
     desc->opaque = nullptr;
 }
