@@ -17,7 +17,7 @@ from engines import installed_engines
 from psql import Session
 
 MODES = {"standard": "standard", "options": "choices", "growth": "growth", "drift": "drift", "cold": "cold",
-         "profile": "perf_profile"}
+         "profile": "perf_profile", "filters": "filters", "filter-grid": "filter_grid"}
 
 
 def machine():

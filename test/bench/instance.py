@@ -85,6 +85,11 @@ class Instance:
         """Vectors are stored in the row itself, as they are in the tables of most users up to about 500 dimensions."""
         self.session.run(f"CREATE TABLE {name} (id integer, v vector({self.data.dimensions}))")
 
+    @property
+    def columns(self):
+        """What the index is on."""
+        return f"v {self.operator_class}"
+
     def drop(self):
         self.session.close()
         on_postgres(f"DROP DATABASE {self.database}")
@@ -134,7 +139,7 @@ class Instance:
         cpu = session.total_cpu_seconds()
         with PeakMemory(session.pid) as observed:
             started = time.monotonic()
-            session.run(f"CREATE INDEX {name} ON items USING {self.engine.method} (v {self.operator_class}) "
+            session.run(f"CREATE INDEX {name} ON items USING {self.engine.method} ({self.columns}) "
                         f"{self.engine.options if options is None else options}")
             elapsed = time.monotonic() - started
         cpu = session.total_cpu_seconds() - cpu + observed.worker_cpu_seconds

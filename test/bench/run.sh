@@ -8,6 +8,8 @@
 #                          drift               rows that come sorted, old ones deleted, new ones of another kind
 #                          cold                shared_buffers a tenth of the index: pages read a query
 #                          profile             where a query's time goes, by perf
+#                          filters             WHERE clauses of every selectivity beside pgvector and the exact plan
+#                          filter-grid         selectivity x LIMIT x rows: each way to answer beside the planner's choice
 #   BENCH_DATA=DIR[:DIR]   folders of data files (default: ../shared/data where that exists, else the demo's data)
 #   BENCH_SETS="A B"       only these data sets of the folders
 #   BENCH_ROWS=N           only the first N rows of each (the exact answers are then computed, not read)
