@@ -37,12 +37,15 @@ struct OrderedScan {
     double wanted;
     // Rows whose distance is greater need not be returned, NaN and NULL included. Infinity or NaN: all are wanted.
     double radius;
+    // Conditions on filter columns beside those of the scan's own keys (filter_clause.h); read when the scan starts.
+    const ScanKeyData* more_keys;
+    int more_key_count;
     // Over all starts of the scan; whoever wants to, sets them to 0.
     ScanCounters counters;
 };
 
 inline void InitOrderedScan(OrderedScan* scan) {
-    *scan = OrderedScan{OrderedScan::kMagic, nullptr, 0, std::numeric_limits<double>::infinity(), {}};
+    *scan = OrderedScan{OrderedScan::kMagic, nullptr, 0, std::numeric_limits<double>::infinity(), nullptr, 0, {}};
 }
 
 // Of a scan of an index whose access method is ours.
