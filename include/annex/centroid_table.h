@@ -31,14 +31,15 @@ class CentroidTable {
     }
 
     [[nodiscard]] static size_t BytesPerList(size_t padded) noexcept {
-        return padded + EntryBytes(padded) + 2 * sizeof(float) + sizeof(HeapTid);
+        return padded + SketchLayout{padded}.entry_bytes() + 2 * sizeof(float) + sizeof(HeapTid);
     }
 
   private:
     void PackEntries();
 
     size_t padded_;
-    std::vector<uint8_t> rows_;  // blocks, trailers included
+    SketchLayout layout_;
+    std::vector<uint8_t> rows_;  // blocks
     std::vector<uint8_t> entries_;
     std::vector<float> decoded_;
     std::vector<float> origin_;

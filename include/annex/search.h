@@ -182,8 +182,9 @@ class ListSearch {
     // first_key: of the nearest list; dry: lists probed since one last brought a row into the k' best.
     [[nodiscard]] static float Demand(Metric metric, float key, float first_key, float threshold, size_t dry) noexcept;
     void BeginList(const RankedList& list);
-    // Packed rows of the list, in order; a block may be cut at any row between two calls. start_row is the row of its
-    // block at which these rows begin, as the page says; throws kCorrupted if that is not where the last call ended.
+    // Packed rows of the list, in order; a block may be cut behind its head, at any row, between two calls. start_row
+    // is the row of its block at which these rows begin, as the page says; throws kCorrupted if that is not where the
+    // last call ended.
     void FeedRows(const uint8_t* rows, size_t count, size_t start_row);
     // Entries that are not packed yet.
     void FeedEntries(const uint8_t* entries, size_t count);
@@ -212,6 +213,8 @@ class ListSearch {
     void Reset(const Space& space);
     void EstimateTable(const CentroidTable& table, size_t wanted);
     uint32_t EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates);
+    void SumCodes(const uint8_t* codes, size_t rows);
+    void FeedBlock(const uint8_t* block);
     void Estimate(const BlockTrailer& trailer);
     [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among);
     void DropFiltered();
@@ -224,7 +227,7 @@ class ListSearch {
 
     const Space* space_ = nullptr;
     Metric metric_ = Metric::kL2;  // of the ranking
-    size_t code_rows_ = 0;
+    SketchLayout layout_;
     std::vector<float> y_;  // the query in the index's space
     RowQuery row_query_;
     SketchQuery sketch_query_;
@@ -238,6 +241,7 @@ class ListSearch {
     BoundTerms terms_{};
     const RowFilter* list_filter_ = nullptr;  // filter_, or nullptr while centroids are fed
     size_t row_in_block_ = 0;
+    BlockTrailer cut_{};  // of a block that goes on
     uint32_t sums_[kBlockSize] = {};
     std::vector<Survivor> survivors_;
     std::vector<Survivor> taken_;                    // handed out by TakeSurvivors

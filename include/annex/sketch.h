@@ -19,8 +19,9 @@
 // Formats (little-endian, as in memory):
 //   code        P/8 bytes; bit i of byte j is dimension 8 j + i
 //   entry       code, then SketchTrailer (16 bytes): what an insert writes
-//   block       P/8 rows of 32 bytes (row j = byte j of the 32 codes), then BlockTrailer (512 bytes)
-// so 32 entries take exactly the bytes of a block. A slot whose heap_tid is invalid is dead or was never used.
+//   block       its head, the BlockTrailer (512 bytes); then P/8 rows of 32 bytes (row j = byte j of the 32 codes)
+// so 32 entries take no less than the bytes of a block. What tells whether a slot is wanted at all comes first. A slot
+// whose heap_tid is invalid is dead or was never used.
 #pragma once
 
 #include <cstddef>
@@ -74,14 +75,29 @@ inline constexpr size_t kTrailerRows = sizeof(BlockTrailer) / kRowBytes;
 [[nodiscard]] constexpr size_t CodeBytes(size_t padded) noexcept {
     return padded / 8;
 }
-[[nodiscard]] constexpr size_t EntryBytes(size_t padded) noexcept {
-    return CodeBytes(padded) + sizeof(SketchTrailer);
-}
 [[nodiscard]] constexpr size_t CodeRows(size_t padded) noexcept {
     return padded / 8;
 }
-[[nodiscard]] constexpr size_t BlockBytes(size_t padded) noexcept {
-    return CodeRows(padded) * kRowBytes + sizeof(BlockTrailer);
+
+// How the entries and blocks of an index are laid out.
+struct SketchLayout {
+    size_t padded = 0;  // dimensions
+
+    [[nodiscard]] constexpr size_t entry_bytes() const noexcept { return CodeBytes(padded) + sizeof(SketchTrailer); }
+    // Of a block.
+    [[nodiscard]] constexpr size_t head_rows() const noexcept { return kTrailerRows; }
+    [[nodiscard]] constexpr size_t code_rows() const noexcept { return CodeRows(padded); }
+    [[nodiscard]] constexpr size_t block_rows() const noexcept { return head_rows() + code_rows(); }
+    [[nodiscard]] constexpr size_t block_bytes() const noexcept { return block_rows() * kRowBytes; }
+    [[nodiscard]] const uint8_t* codes(const uint8_t* block) const noexcept { return block + head_rows() * kRowBytes; }
+};
+
+// The trailers at the beginning of a block, which lies at a multiple of four bytes.
+[[nodiscard]] inline BlockTrailer* TrailerOf(uint8_t* block) noexcept {
+    return reinterpret_cast<BlockTrailer*>(block);
+}
+[[nodiscard]] inline const BlockTrailer* TrailerOf(const uint8_t* block) noexcept {
+    return reinterpret_cast<const BlockTrailer*>(block);
 }
 
 // Sketches y[padded] against centroid[padded] (its decoded 8-bit row). `inner_product` chooses the factors' meaning.
@@ -89,11 +105,11 @@ inline constexpr size_t kTrailerRows = sizeof(BlockTrailer) / kRowBytes;
 [[nodiscard]] SketchFactors EncodeSketch(const float* y, const float* centroid, size_t padded, bool inner_product,
                                          uint8_t* code) noexcept;
 
-// Entries and blocks. entries[count * EntryBytes], count <= 32; missing slots of the block become dead.
-void PackBlock(const uint8_t* entries, size_t count, size_t padded, uint8_t* code_rows, BlockTrailer* trailer) noexcept;
+// Entries and blocks. entries[count * entry_bytes], count <= 32; missing slots of the block become dead. `block` may
+// lie anywhere.
+void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout, uint8_t* block) noexcept;
 // Takes entry v out of a block whose rows are contiguous.
-void UnpackEntry(const uint8_t* code_rows, const BlockTrailer& trailer, size_t v, size_t padded,
-                 uint8_t* entry) noexcept;
+void UnpackEntry(const uint8_t* block, size_t v, const SketchLayout& layout, uint8_t* entry) noexcept;
 // Makes a slot dead: an invalid heap TID and factors whose bound is +infinity for L2.
 void KillSlot(BlockTrailer* trailer, size_t v) noexcept;
 

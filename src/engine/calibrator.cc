@@ -27,7 +27,7 @@ uint32_t Hash(Place place) noexcept {
 // What a search costs, in nanoseconds on some machine: only ratios matter. A list is mostly memory to be read, a row
 // a cache miss and a page to be locked.
 double ListCost(size_t padded, double entries) noexcept {
-    return 100 + 0.085 * entries * static_cast<double>(EntryBytes(padded));
+    return 100 + 0.085 * entries * static_cast<double>(SketchLayout{padded}.entry_bytes());
 }
 double RowCost(size_t padded) noexcept {
     return 150 + 0.25 * static_cast<double>(padded);

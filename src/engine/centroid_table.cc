@@ -14,9 +14,10 @@ void EncodeCentroid(const float* centroid, const float* origin, float rho, HeapT
     std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
 }
 
-CentroidTable::CentroidTable(size_t padded, size_t lists) : padded_(padded), decoded_(padded), origin_(padded) {
-    rows_.reserve((lists + kBlockSize - 1) / kBlockSize * BlockBytes(padded));
-    entries_.reserve(kBlockSize * EntryBytes(padded));
+CentroidTable::CentroidTable(size_t padded, size_t lists)
+    : padded_(padded), layout_{padded}, decoded_(padded), origin_(padded) {
+    rows_.reserve((lists + kBlockSize - 1) / kBlockSize * layout_.block_bytes());
+    entries_.reserve(kBlockSize * layout_.entry_bytes());
     codes_.reserve(lists * padded);
     scales_.reserve(lists);
     rhos_.reserve(lists);
@@ -30,10 +31,11 @@ void CentroidTable::Add(HeapTid target, const int8_t* codes, float scale, float 
     rhos_.push_back(rho);
     targets_.push_back(target);
     DecodeRow(codes, scale, padded_, decoded_.data());
-    entries_.resize(entries_.size() + EntryBytes(padded_));
+    const size_t entry_bytes = layout_.entry_bytes();
+    entries_.resize(entries_.size() + entry_bytes);
     EncodeCentroid(decoded_.data(), origin_.data(), rho, target, number, padded_,
-                   entries_.data() + entries_.size() - EntryBytes(padded_));
-    if (entries_.size() == kBlockSize * EntryBytes(padded_)) PackEntries();
+                   entries_.data() + entries_.size() - entry_bytes);
+    if (entries_.size() == kBlockSize * entry_bytes) PackEntries();
 }
 
 void CentroidTable::Finish() {
@@ -43,11 +45,8 @@ void CentroidTable::Finish() {
 
 void CentroidTable::PackEntries() {
     const size_t begin = rows_.size();
-    rows_.resize(begin + BlockBytes(padded_));
-    uint8_t* block = rows_.data() + begin;
-    BlockTrailer trailer;
-    PackBlock(entries_.data(), entries_.size() / EntryBytes(padded_), padded_, block, &trailer);
-    std::memcpy(block + CodeRows(padded_) * kRowBytes, &trailer, sizeof trailer);
+    rows_.resize(begin + layout_.block_bytes());
+    PackBlock(entries_.data(), entries_.size() / layout_.entry_bytes(), layout_, rows_.data() + begin);
     entries_.clear();
 }
 

@@ -15,7 +15,7 @@ namespace annex {
 size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept {
     // Half of a page's entries, since with second copies each row has two; less than 60 rows a list make the ranking of
     // centroids dearer than what shorter lists save, more than 200 make every probe so.
-    const double fit = static_cast<double>(list_bytes) / static_cast<double>(EntryBytes(padded)) / 2;
+    const double fit = static_cast<double>(list_bytes) / static_cast<double>(SketchLayout{padded}.entry_bytes()) / 2;
     const double rows_per_list = std::clamp(fit * 0.9, 60.0, 200.0);
     if (rows < 4 * rows_per_list) return 1;
     return static_cast<size_t>(std::clamp(std::ceil(rows / rows_per_list), 1.0, static_cast<double>(most)));
@@ -138,7 +138,7 @@ void ListBuilder::BeginEncoding(bool spill, RecordKind kind) {
     assigner_ = std::make_unique<Assigner>(centroids_.data(), lists_, padded_, threads_);
 
     record_bytes_ = (kind_ == RecordKind::kRowAndEntries ? sizeof(RowFactors) + padded_ : 0) +
-                    (spill_ ? 2 : 1) * EntryBytes(padded_);
+                    (spill_ ? 2 : 1) * SketchLayout{padded_}.entry_bytes();
     batch_capacity_ = std::clamp<size_t>((16 << 20) / (padded_ * sizeof(float) + record_bytes_), 1, assigner_->batch());
     rows_.resize(batch_capacity_ * padded_);
     tids_.resize(batch_capacity_);
@@ -178,7 +178,7 @@ void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
     const auto encode_entry = [&](uint32_t list) {
         const SketchTrailer trailer{EncodeSketch(y, centroid(list), padded_, inner_product, out), tids_[i], places_[i]};
         std::memcpy(out + CodeBytes(padded_), &trailer, sizeof trailer);
-        out += EntryBytes(padded_);
+        out += SketchLayout{padded_}.entry_bytes();
     };
     const Assignment assignment = assignments_[i];
     encode_entry(assignment.primary);

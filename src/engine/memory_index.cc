@@ -49,16 +49,13 @@ void KeepNearest(std::vector<Neighbour>* heap, const Neighbour& candidate, size_
 
 // Packs entries that lie one after the other into blocks appended to `blocks`.
 void AppendBlocks(const std::vector<uint8_t>& entries, size_t padded, std::vector<uint8_t>* blocks) {
-    const size_t entry_bytes = EntryBytes(padded);
-    const size_t code_bytes = CodeRows(padded) * kRowBytes;
+    const SketchLayout layout{padded};
+    const size_t entry_bytes = layout.entry_bytes();
     const size_t count = entries.size() / entry_bytes;
     for (size_t first = 0; first < count; first += kBlockSize) {
         const size_t start = blocks->size();
-        blocks->resize(start + BlockBytes(padded));
-        BlockTrailer trailer;
-        PackBlock(&entries[first * entry_bytes], std::min(kBlockSize, count - first), padded, blocks->data() + start,
-                  &trailer);
-        std::memcpy(blocks->data() + start + code_bytes, &trailer, sizeof(trailer));
+        blocks->resize(start + layout.block_bytes());
+        PackBlock(&entries[first * entry_bytes], std::min(kBlockSize, count - first), layout, blocks->data() + start);
     }
 }
 
@@ -171,7 +168,8 @@ void MemoryIndex::Encode(ListBuilder* builder) {
         const uint8_t* entry = record + row_bytes;
         AppendEntry(entry, padded, static_cast<Place>(place), &entries[assignment.primary]);
         if (spill_ && assignment.secondary != kNoList) {
-            AppendEntry(entry + EntryBytes(padded), padded, static_cast<Place>(place), &entries[assignment.secondary]);
+            AppendEntry(entry + SketchLayout{padded}.entry_bytes(), padded, static_cast<Place>(place),
+                        &entries[assignment.secondary]);
         }
     }
     list_rows_.push_back(0);

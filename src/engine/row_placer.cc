@@ -13,7 +13,7 @@ namespace annex {
 RowClass RowPlacer::Begin(const Space& space, const float* x) {
     space_ = &space;
     codes_.resize(space.padded());
-    entries_.resize(kMostPlacements * EntryBytes(space.padded()));
+    entries_.resize(kMostPlacements * SketchLayout{space.padded()}.entry_bytes());
     placements_.clear();
     BeginLists();
     return search_.BeginRow(space, x);
@@ -48,7 +48,7 @@ void RowPlacer::Add(const Near& list, HeapTid heap_tid) {
         if (placement.list == list.target) return;
     if (placements_.size() == kMostPlacements) throw Error(ErrorKind::kCorrupted, "a row has too many lists");
     const size_t padded = space_->padded();
-    uint8_t* entry = &entries_[placements_.size() * EntryBytes(padded)];
+    uint8_t* entry = &entries_[placements_.size() * SketchLayout{padded}.entry_bytes()];
     const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,
                                              space_->metric() == Metric::kInnerProduct, entry),
                                 heap_tid, 0};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "annex/error.h"
@@ -25,9 +26,9 @@ static float RoundUp(double value) noexcept {
 
 void ListSearch::Reset(const Space& space) {
     space_ = &space;
-    code_rows_ = CodeRows(space.padded());
+    layout_ = {space.padded()};
     y_.resize(space.padded());
-    scratch_.resize(code_rows_ * kRowBytes);
+    scratch_.resize(layout_.block_bytes());
     survivors_.clear();
     centroids_.clear();
     (void)estimates_.Reset(0);
@@ -160,10 +161,10 @@ void ListSearch::SortRanked(size_t kept) {
 // table's entries are live, and its blocks whole but for the last, in which more than there are may be returned.
 uint32_t ListSearch::EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates) {
     const Kernels& kernels = ActiveKernels();
-    const uint8_t* rows = table.rows() + block * BlockBytes(space_->padded());
+    const uint8_t* rows = table.rows() + block * layout_.block_bytes();
     std::fill(std::begin(sums_), std::end(sums_), 0);
-    kernels.sketch_accumulate(rows, code_rows_, sketch_query_.table(), sums_);
-    const auto& trailer = *reinterpret_cast<const BlockTrailer*>(rows + code_rows_ * kRowBytes);
+    kernels.sketch_accumulate(layout_.codes(rows), layout_.code_rows(), sketch_query_.table(), sums_);
+    const BlockTrailer& trailer = *TrailerOf(rows);
     const float above = std::nextafterf(limit, kInfinity);
     uint32_t mask =
         kernels.sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_, above, estimates);
@@ -324,38 +325,51 @@ void ListSearch::BeginList(const RankedList& list) {
 }
 
 void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
-    if (count > 0 && start_row != row_in_block_)
+    if (count == 0) return;
+    if (start_row != row_in_block_)
         throw Error(ErrorKind::kCorrupted, "a sketch page does not go on where the page before it ended");
-    const Kernels& kernels = ActiveKernels();
-    while (count > 0) {
-        size_t taken;
-        if (row_in_block_ < code_rows_) {
-            if (row_in_block_ == 0) std::fill(std::begin(sums_), std::end(sums_), 0);
-            taken = std::min(count, code_rows_ - row_in_block_);
-            kernels.sketch_accumulate(rows, taken, sketch_query_.table() + row_in_block_ * kRowBytes, sums_);
-            row_in_block_ += taken;
-        } else {
-            taken = kTrailerRows;
-            if (count < taken) throw Error(ErrorKind::kCorrupted, "a sketch block's trailer is cut");
-            Estimate(*reinterpret_cast<const BlockTrailer*>(rows));
-            row_in_block_ = 0;
-        }
+    const size_t block_rows = layout_.block_rows();
+    if (row_in_block_ > 0) {  // the rest of a block
+        const size_t taken = std::min(count, block_rows - row_in_block_);
+        SumCodes(rows, taken);
         rows += taken * kRowBytes;
         count -= taken;
+        if (row_in_block_ == block_rows) {
+            Estimate(cut_);
+            row_in_block_ = 0;
+        }
     }
+    for (; count >= block_rows; count -= block_rows, rows += block_rows * kRowBytes) FeedBlock(rows);
+    if (count == 0) return;
+    if (count < layout_.head_rows()) throw Error(ErrorKind::kCorrupted, "the head of a sketch block is cut");
+    std::memcpy(&cut_, rows, sizeof cut_);
+    std::fill(std::begin(sums_), std::end(sums_), 0);
+    row_in_block_ = layout_.head_rows();
+    SumCodes(layout_.codes(rows), count - row_in_block_);
+}
+
+// Adds up the next code rows of a block that is cut.
+void ListSearch::SumCodes(const uint8_t* codes, size_t rows) {
+    const uint8_t* table = sketch_query_.table() + (row_in_block_ - layout_.head_rows()) * kRowBytes;
+    ActiveKernels().sketch_accumulate(codes, rows, table, sums_);
+    row_in_block_ += rows;
+}
+
+void ListSearch::FeedBlock(const uint8_t* block) {
+    // Wanted when the codes have been read; a processor foresees only what follows on them.
+    constexpr size_t kCacheLine = 64;
+    for (size_t line = 0; line < sizeof(BlockTrailer); line += kCacheLine) __builtin_prefetch(block + line);
+    std::fill(std::begin(sums_), std::end(sums_), 0);
+    ActiveKernels().sketch_accumulate(layout_.codes(block), layout_.code_rows(), sketch_query_.table(), sums_);
+    Estimate(*TrailerOf(block));
 }
 
 void ListSearch::FeedEntries(const uint8_t* entries, size_t count) {
     if (count == 0) return;
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "entries follow an incomplete sketch block");
-    const size_t padded = space_->padded();
     for (size_t done = 0; done < count; done += kBlockSize) {
-        BlockTrailer trailer;
-        PackBlock(entries + done * EntryBytes(padded), std::min(kBlockSize, count - done), padded, scratch_.data(),
-                  &trailer);
-        std::fill(std::begin(sums_), std::end(sums_), 0);
-        ActiveKernels().sketch_accumulate(scratch_.data(), code_rows_, sketch_query_.table(), sums_);
-        Estimate(trailer);
+        PackBlock(entries + done * layout_.entry_bytes(), std::min(kBlockSize, count - done), layout_, scratch_.data());
+        FeedBlock(scratch_.data());
     }
 }
 

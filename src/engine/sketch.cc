@@ -119,10 +119,10 @@ SketchFactors EncodeSketch(const float* y, const float* centroid, size_t padded,
     };
 }
 
-void PackBlock(const uint8_t* entries, size_t count, size_t padded, uint8_t* code_rows,
-               BlockTrailer* trailer) noexcept {
-    const size_t code_bytes = CodeBytes(padded);
-    const size_t entry_bytes = EntryBytes(padded);
+void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout, uint8_t* block) noexcept {
+    const size_t code_bytes = CodeBytes(layout.padded);
+    const size_t entry_bytes = layout.entry_bytes();
+    uint8_t* code_rows = block + layout.head_rows() * kRowBytes;
     // Columns of 8 entries, in steps of 8 bytes of code. The tile is written row by row, 8 bytes a row.
     for (size_t first = 0; first < kBlockSize; first += 8) {
         const size_t present = std::min<size_t>(8, count - std::min(count, first));
@@ -137,24 +137,27 @@ void PackBlock(const uint8_t* entries, size_t count, size_t padded, uint8_t* cod
             }
         }
     }
+    BlockTrailer trailer;
     for (size_t v = 0; v < count; ++v) {
         SketchTrailer entry;
         std::memcpy(&entry, entries + v * entry_bytes + code_bytes, sizeof(entry));
-        trailer->f_add[v] = entry.factors.f_add;
-        trailer->f_rescale[v] = entry.factors.f_rescale;
-        trailer->f_error[v] = entry.factors.f_error;
-        trailer->heap_tid[v] = entry.heap_tid;
-        trailer->place[v] = entry.place;
+        trailer.f_add[v] = entry.factors.f_add;
+        trailer.f_rescale[v] = entry.factors.f_rescale;
+        trailer.f_error[v] = entry.factors.f_error;
+        trailer.heap_tid[v] = entry.heap_tid;
+        trailer.place[v] = entry.place;
     }
     for (size_t v = count; v < kBlockSize; ++v) {
-        KillSlot(trailer, v);
-        trailer->place[v] = 0;
+        KillSlot(&trailer, v);
+        trailer.place[v] = 0;
     }
+    std::memcpy(block, &trailer, sizeof(trailer));
 }
 
-void UnpackEntry(const uint8_t* code_rows, const BlockTrailer& trailer, size_t v, size_t padded,
-                 uint8_t* entry) noexcept {
-    const size_t code_bytes = CodeBytes(padded);
+void UnpackEntry(const uint8_t* block, size_t v, const SketchLayout& layout, uint8_t* entry) noexcept {
+    const size_t code_bytes = CodeBytes(layout.padded);
+    const uint8_t* code_rows = layout.codes(block);
+    const BlockTrailer& trailer = *TrailerOf(block);
     for (size_t j = 0; j < code_bytes; ++j) entry[j] = code_rows[j * kRowBytes + v];
     const SketchTrailer last = {
         {trailer.f_add[v], trailer.f_rescale[v], trailer.f_error[v]}, trailer.heap_tid[v], trailer.place[v]};

@@ -81,10 +81,10 @@ my @damage = (
 		qr/the page belongs to another list than its chain/],
 	['list: rows', 'small', sub { $_[0]->put_u16(($_[0]->list_pages(1))[0], IvfFile::LIST_ROWS, 60000) },
 		qr/the counts of a sketch page are impossible/],
-	['list: a cut trailer', 'small', sub {
+	['list: a cut head', 'small', sub {
 			my ($file) = @_;
 			my ($block) = $file->list_pages(1);
-			$file->put_u16($block, IvfFile::LIST_ROWS, $file->u16($block, IvfFile::LIST_ROWS) - 1);
+			$file->put_u16($block, IvfFile::LIST_ROWS, $file->u16($block, IvfFile::LIST_ROWS) - 9);
 		},
 		qr/a sketch page is cut where it must not be/],
 	['list: live', 'small', sub {

@@ -123,13 +123,12 @@ sub row_pages
 	return grep { $self->get($_, ROWS_OWNER, 'C', 1) == $owner } $self->pages(ROWS);
 }
 
-# Where the first trailer of a list page begins.
+# Where the first block that begins on a list page does so: with its trailers.
 sub trailer
 {
 	my ($self, $block, $padded) = @_;
-	my $rows = $padded / 8 - $self->u16($block, LIST_START_ROW);
-	$rows += $padded / 8 + 16 if $rows < 0;
-	return LIST_AREA + $rows * 32;
+	my $start = $self->u16($block, LIST_START_ROW);
+	return LIST_AREA + 32 * ($start == 0 ? 0 : $padded / 8 + 16 - $start);
 }
 
 sub flip

@@ -60,7 +60,7 @@ class Centroids {
         const size_t padded = space_.padded();
         std::vector<float> decoded(padded);
         const std::vector<float> origin(padded);
-        std::vector<uint8_t> entry(EntryBytes(padded));
+        std::vector<uint8_t> entry(SketchLayout{padded}.entry_bytes());
         search->BeginRanking();
         for (size_t list = 0; list < lists_; ++list) {
             DecodeRow(codes(list), scale(list), padded, decoded.data());
@@ -164,8 +164,9 @@ TEST(CentroidTableTest, PlacesRowsAsTheListOfCentroidsDoes) {
             for (size_t p = 0; p < 2; ++p) {
                 const Placement& placement = from_table.placements()[p];
                 EXPECT_EQ(placement.list, fed.placements()[p].list);
-                EXPECT_EQ(
-                    std::memcmp(placement.entry, fed.placements()[p].entry, EntryBytes(centroids.space().padded())), 0);
+                EXPECT_EQ(std::memcmp(placement.entry, fed.placements()[p].entry,
+                                      SketchLayout{centroids.space().padded()}.entry_bytes()),
+                          0);
             }
         }
     }

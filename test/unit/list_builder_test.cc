@@ -143,7 +143,7 @@ TEST(ListBuilderTest, TransformedRowsGetTheEntriesAndThePlaceAlone) {
         SCOPED_TRACE(MetricName(metric));
         ListBuilder whole = Trained(metric, rows);
         const size_t padded = whole.space().padded();
-        const size_t entry_bytes = EntryBytes(padded);
+        const size_t entry_bytes = SketchLayout{padded}.entry_bytes();
         std::vector<float> scales;
         for (size_t list = 0; list < kLists; ++list) scales.push_back(whole.centroid_scale(list));
         ListBuilder entries(metric, kDimensions, kSeed, 1);

@@ -27,9 +27,17 @@ double Dot(const std::vector<float>& a, const std::vector<float>& b) {
 
 // A block of one kind of metric, and what a search computes from it.
 struct Block {
-    explicit Block(size_t padded) : rows(CodeRows(padded) * kRowBytes) {}
-    std::vector<uint8_t> rows;
-    BlockTrailer trailer{};
+    explicit Block(size_t padded) : layout{padded}, words(layout.block_bytes() / sizeof(uint32_t)) {}
+
+    SketchLayout layout;
+    std::vector<uint32_t> words;
+
+    [[nodiscard]] uint8_t* bytes() { return reinterpret_cast<uint8_t*>(words.data()); }
+    [[nodiscard]] const uint8_t* bytes() const { return reinterpret_cast<const uint8_t*>(words.data()); }
+    [[nodiscard]] BlockTrailer* trailer() { return TrailerOf(bytes()); }
+    [[nodiscard]] const BlockTrailer* trailer() const { return TrailerOf(bytes()); }
+    [[nodiscard]] uint8_t* codes() { return bytes() + layout.head_rows() * kRowBytes; }
+    [[nodiscard]] const uint8_t* codes() const { return layout.codes(bytes()); }
 };
 
 void WriteEntry(const std::vector<float>& y, const std::vector<float>& centroid, bool inner_product, uint16_t number,
@@ -42,12 +50,13 @@ void WriteEntry(const std::vector<float>& y, const std::vector<float>& centroid,
 
 Block MakeBlock(const std::vector<std::vector<float>>& ys, const std::vector<float>& centroid, bool inner_product) {
     const size_t padded = centroid.size();
-    std::vector<uint8_t> entries(ys.size() * EntryBytes(padded));
-    for (size_t v = 0; v < ys.size(); ++v) {
-        WriteEntry(ys[v], centroid, inner_product, static_cast<uint16_t>(v), &entries[v * EntryBytes(padded)]);
-    }
     Block block(padded);
-    PackBlock(entries.data(), ys.size(), padded, block.rows.data(), &block.trailer);
+    const size_t entry_bytes = block.layout.entry_bytes();
+    std::vector<uint8_t> entries(ys.size() * entry_bytes);
+    for (size_t v = 0; v < ys.size(); ++v) {
+        WriteEntry(ys[v], centroid, inner_product, static_cast<uint16_t>(v), &entries[v * entry_bytes]);
+    }
+    PackBlock(entries.data(), ys.size(), block.layout, block.bytes());
     return block;
 }
 
@@ -72,13 +81,13 @@ std::vector<float> BoundsOf(const Block& block, const SketchQuery& query, const 
                             size_t padded, uint32_t* mask = nullptr, float threshold = kInfinity) {
     const Kernels& kernels = ActiveKernels();
     uint32_t sums[kBlockSize] = {};
-    kernels.sketch_accumulate(block.rows.data(), CodeRows(padded), query.table(), sums);
+    kernels.sketch_accumulate(block.codes(), CodeRows(padded), query.table(), sums);
     const double reach = std::hypot(list.reach, static_cast<double>(query.noise()));
     const BoundTerms terms = {static_cast<float>(list.base), static_cast<float>(list.add_scale), query.sum_scale(),
                               query.sum_offset(), static_cast<float>(epsilon * reach)};
     std::vector<float> bounds(kBlockSize);
-    const uint32_t below = kernels.sketch_bounds(sums, block.trailer.f_add, block.trailer.f_rescale,
-                                                 block.trailer.f_error, terms, threshold, bounds.data());
+    const uint32_t below = kernels.sketch_bounds(sums, block.trailer()->f_add, block.trailer()->f_rescale,
+                                                 block.trailer()->f_error, terms, threshold, bounds.data());
     if (mask != nullptr) *mask = below;
     return bounds;
 }
@@ -140,27 +149,28 @@ TEST(SketchTest, FactorsFollowTheirFormulas) {
 TEST(SketchTest, BlocksHoldEntriesTransposed) {
     Random random(3);
     for (const size_t padded : {64, 128, 448, 16000}) {
-        std::vector<uint8_t> entries(kBlockSize * EntryBytes(padded));
+        const SketchLayout layout{padded};
+        const size_t entry_bytes = layout.entry_bytes();
+        std::vector<uint8_t> entries(kBlockSize * entry_bytes);
         for (uint8_t& byte : entries) byte = static_cast<uint8_t>(random.Next());
         for (size_t count = 0; count <= kBlockSize; count += padded > 1000 ? 31 : 1) {
             Block block(padded);
-            std::fill(block.rows.begin(), block.rows.end(), uint8_t{0xA5});
-            std::memset(&block.trailer, 0xA5, sizeof(block.trailer));
-            PackBlock(entries.data(), count, padded, block.rows.data(), &block.trailer);
+            std::fill(block.words.begin(), block.words.end(), 0xA5A5A5A5);
+            PackBlock(entries.data(), count, layout, block.bytes());
             for (size_t v = 0; v < kBlockSize; ++v) {
                 for (size_t j = 0; j < CodeRows(padded); ++j) {
-                    const uint8_t expected = v < count ? entries[v * EntryBytes(padded) + j] : 0;
-                    ASSERT_EQ(block.rows[j * kRowBytes + v], expected) << padded << " " << count << " " << v;
+                    const uint8_t expected = v < count ? entries[v * entry_bytes + j] : 0;
+                    ASSERT_EQ(block.codes()[j * kRowBytes + v], expected) << padded << " " << count << " " << v;
                 }
                 if (v >= count) {
-                    EXPECT_FALSE(block.trailer.heap_tid[v].valid());
-                    EXPECT_EQ(Bf16ToFloat(block.trailer.f_add[v]), kInfinity);
-                    EXPECT_EQ(block.trailer.place[v], 0U);
+                    EXPECT_FALSE(block.trailer()->heap_tid[v].valid());
+                    EXPECT_EQ(Bf16ToFloat(block.trailer()->f_add[v]), kInfinity);
+                    EXPECT_EQ(block.trailer()->place[v], 0U);
                     continue;
                 }
-                std::vector<uint8_t> entry(EntryBytes(padded));
-                UnpackEntry(block.rows.data(), block.trailer, v, padded, entry.data());
-                ASSERT_EQ(std::memcmp(entry.data(), &entries[v * EntryBytes(padded)], entry.size()), 0);
+                std::vector<uint8_t> entry(entry_bytes);
+                UnpackEntry(block.bytes(), v, layout, entry.data());
+                ASSERT_EQ(std::memcmp(entry.data(), &entries[v * entry_bytes], entry.size()), 0);
             }
         }
     }
@@ -172,8 +182,8 @@ TEST(SketchTest, DeadSlotsNeverSurvive) {
     std::vector<std::vector<float>> ys(20);
     for (std::vector<float>& y : ys) y = GaussianVector(&random, 64);
     Block block = MakeBlock(ys, centroid, false);
-    KillSlot(&block.trailer, 7);
-    EXPECT_FALSE(block.trailer.heap_tid[7].valid());
+    KillSlot(block.trailer(), 7);
+    EXPECT_FALSE(block.trailer()->heap_tid[7].valid());
     const std::vector<float> q = GaussianVector(&random, 64);
     SketchQuery query;
     query.Reset(q.data(), 64);
@@ -204,11 +214,11 @@ TEST(SketchQueryTest, TableSumsApproximateTheProductWithTheSigns) {
                 double exact = 0;
                 for (size_t i = 0; i < padded; ++i) {
                     const bool bit = random.Below(2) == 1;
-                    if (bit) block.rows[i / 8 * kRowBytes] |= static_cast<uint8_t>(1U << (i % 8));
+                    if (bit) block.codes()[i / 8 * kRowBytes] |= static_cast<uint8_t>(1U << (i % 8));
                     exact += bit ? static_cast<double>(q[i]) : -static_cast<double>(q[i]);
                 }
                 uint32_t sums[kBlockSize] = {};
-                ActiveKernels().sketch_accumulate(block.rows.data(), CodeRows(padded), query.table(), sums);
+                ActiveKernels().sketch_accumulate(block.codes(), CodeRows(padded), query.table(), sums);
                 const double estimate =
                     static_cast<double>(query.sum_scale()) * sums[0] + static_cast<double>(query.sum_offset());
                 const double difference = estimate - exact;
@@ -373,9 +383,9 @@ TEST(SketchEstimateTest, ARowOnItsCentroidIsExact) {
     query.Reset(q.data(), 64);
     for (const bool inner_product : {false, true}) {
         const Block block = MakeBlock({c}, c, inner_product);
-        EXPECT_EQ(block.trailer.f_add[0], 0);
-        EXPECT_EQ(block.trailer.f_rescale[0], 0);
-        EXPECT_EQ(block.trailer.f_error[0], 0);
+        EXPECT_EQ(block.trailer()->f_add[0], 0);
+        EXPECT_EQ(block.trailer()->f_rescale[0], 0);
+        EXPECT_EQ(block.trailer()->f_error[0], 0);
         const double truth = TrueValue(q, c, inner_product);
         EXPECT_NEAR(BoundsOf(block, query, TermsOf(q, c, inner_product), 1.9, 64)[0], truth, 1e-4);
     }

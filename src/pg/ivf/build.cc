@@ -155,7 +155,7 @@ static void AssignAll(Build* build, double rows) {
 // ---- Writing ----
 
 static void PutEntry(Build* build, uint32 list, Place place, const uint8* entry) {
-    const Size bytes = EntryBytes(build->meta.padded);
+    const Size bytes = SketchLayoutOf(build->meta).entry_bytes();
     static_assert(offsetof(SketchTrailer, place) + sizeof place == sizeof(SketchTrailer),
                   "an entry ends with its place");
     PutRecord(&build->entries, static_cast<uint64>(list) << 48 | place, entry, bytes - sizeof place, &place,
@@ -165,8 +165,9 @@ static void PutEntry(Build* build, uint32 list, Place place, const uint8* entry)
 // Rows in the order of their primary lists; their entries, now that they have places, go to the second sort.
 static void WriteRows(Build* build) {
     const uint32 padded = build->meta.padded;
+    const Size entry_bytes = SketchLayoutOf(build->meta).entry_bytes();
     const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
-    build->entries = NewSpool(PlanSpool(EntryBytes(padded), static_cast<double>(build->coded) * (build->meta.spill + 1),
+    build->entries = NewSpool(PlanSpool(entry_bytes, static_cast<double>(build->coded) * (build->meta.spill + 1),
                                         LastKey(build->meta.lists), memory, 1));
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingRows);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
@@ -183,7 +184,7 @@ static void WriteRows(Build* build) {
         build->builder->CountRow(list, head.squared_residual);
         const Place place = rows.Add(KeyTid(key), factors, codes);
         PutEntry(build, list, place, codes + padded);
-        if (head.secondary != kNoList) PutEntry(build, head.secondary, place, codes + padded + EntryBytes(padded));
+        if (head.secondary != kNoList) PutEntry(build, head.secondary, place, codes + padded + entry_bytes);
         if (++done % 1024 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
     }
     if (BufferIsValid(rows.buffer)) build->meta.row_insert = BufferGetBlockNumber(rows.buffer);
@@ -250,7 +251,7 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
 // The root: a refinement row and an entry for each centroid, whose errors are the lists' rho.
 static void WriteCentroids(Build* build, ListDescriptor* descriptors) {
     const ListBuilder* builder = build->builder;
-    auto* entry = static_cast<uint8*>(palloc(EntryBytes(build->meta.padded)));
+    auto* entry = static_cast<uint8*>(palloc(SketchLayoutOf(build->meta).entry_bytes()));
     RowWriter rows(build->writer, RowOwner::kCentroids);
     for (uint32 list = 0; list < build->meta.lists; list++) {
         const HeapTid target = ListTarget(ListAt(build->meta, list));
@@ -328,7 +329,7 @@ static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, Fo
     build.index_info = index_info;
     build.dimensions = IndexDimensions(index, kMaxDimensions);
     InitMeta(&build, info);
-    build.writer = Writer{index, fork, build.meta.padded, false};
+    build.writer = Writer{index, fork, build.meta.padded, SketchLayoutOf(build.meta), false};
     return build;
 }
 

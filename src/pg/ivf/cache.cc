@@ -174,8 +174,8 @@ static void LoadHints(CachedIndex* entry, Relation index) {
 
 // nullptr: something has moved.
 static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext owner) {
-    const Size centroid_bytes = meta.lists * CentroidTable::BytesPerList(meta.padded) + BlockBytes(meta.padded) +
-                                DescriptorSlots(meta) * sizeof(ListDescriptor);
+    const Size centroid_bytes = meta.lists * CentroidTable::BytesPerList(meta.padded) +
+                                SketchLayoutOf(meta).block_bytes() + DescriptorSlots(meta) * sizeof(ListDescriptor);
     // One index may take half of the cache; a larger one keeps its space alone.
     const bool with_centroids = centroid_bytes <= static_cast<Size>(cache_size_setting) * 1024 / 2;
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);

@@ -39,20 +39,20 @@ static void ReadLivingLists(Counting* counting) {
 }
 
 static void CountListPage(Counting* counting, const ListPage& page) {
-    const uint32 padded = counting->meta->padded;
+    const SketchLayout layout = SketchLayoutOf(*counting->meta);
     uint32 list;
     if (page.header->level > 0 || !ListNumber(*counting->meta, page.list(), &list) ||
         counting->generations[list] != page.header->generation)
         return;
     counting->census->list_sizes[list] += page.header->live;
     const auto add = [counting](uint16 f_error) { counting->squared_errors += SquaredSketchError(f_error); };
-    page.ForEachTrailer(padded, [&](const BlockTrailer* trailer) {
+    page.ForEachTrailer(layout, [&](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++)
             if (trailer->heap_tid[v].valid()) add(trailer->f_error[v]);
     });
     for (uint32 i = 0; i < page.header->entries; i++) {
         SketchTrailer trailer;
-        memcpy(&trailer, page.entry(i, padded) + CodeBytes(padded), sizeof trailer);
+        memcpy(&trailer, page.entry(i, layout) + CodeBytes(layout.padded), sizeof trailer);
         if (trailer.heap_tid.valid()) add(trailer.factors.f_error);
     }
 }
@@ -63,7 +63,7 @@ static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrateg
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     Page page = BufferGetPage(buffer);
     if (PageIsOurs(page) && KindOf(page) == PageKind::kList) {
-        CountListPage(counting, ListPage::Open(index, block, page, counting->meta->padded));
+        CountListPage(counting, ListPage::Open(index, block, page, SketchLayoutOf(*counting->meta)));
     } else if (PageIsOurs(page) && KindOf(page) == PageKind::kRows) {
         const RowPage rows = RowPage::Open(index, block, page, RowLayout(counting->meta->padded));
         if (rows.header->owner == RowOwner::kHeap) counting->census->rows += rows.header->live;

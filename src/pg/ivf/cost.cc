@@ -46,10 +46,10 @@ static void Estimate(const Shape& shape, double page_cost, Cost* startup, Cost* 
     const MetaPage& meta = shape.meta;
     const RowLayout layout(meta.padded);
     const double copies = meta.spill != 0 ? 2 : 1;
-    const double entry_pages = shape.rows * copies * static_cast<double>(EntryBytes(meta.padded)) / BLCKSZ;
+    const double entry_pages = shape.rows * copies * static_cast<double>(SketchLayoutOf(meta).entry_bytes()) / BLCKSZ;
     const double list_pages = entry_pages > meta.lists ? entry_pages : meta.lists;
     const double root_pages =
-        1 + static_cast<double>(meta.lists) * static_cast<double>(EntryBytes(meta.padded)) / BLCKSZ;
+        1 + static_cast<double>(meta.lists) * static_cast<double>(SketchLayoutOf(meta).entry_bytes()) / BLCKSZ;
     const double row_pages = shape.rows / layout.rows_per_page + 1;
     const auto lists = static_cast<double>(SettingsFor(meta, 0).lists);
     const double probed = lists / meta.lists;

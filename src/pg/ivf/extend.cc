@@ -77,10 +77,10 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 g
         if (before.last == 0 || before.last >= RelationGetNumberOfBlocks(index))
             ReportCorrupted(index, id.block, "a list ends at an impossible page");
         last_buffer = LockPage(index, before.last);
-        const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), meta.padded);
+        const ListPage last = ListPage::Open(index, before.last, BufferGetPage(last_buffer), SketchLayoutOf(meta));
         if (!last.BelongsTo(id, before.generation) || NextOf(last.page) != InvalidBlockNumber)
             ReportCorrupted(index, before.last, "the page is not the end of its list");
-        if (last.HasRoom(meta.padded) && before.last != room.last) {
+        if (last.HasRoom(SketchLayoutOf(meta)) && before.last != room.last) {
             UnlockReleaseBuffer(last_buffer);
             UnlockReleaseBuffer(descriptor_buffer);
             return before.last;
@@ -95,7 +95,7 @@ BlockNumber ExtendList(Relation index, const MetaPage& meta, ListId id, uint64 g
     uint16 start_row = 0;
     if (BufferIsValid(last_buffer)) {
         Page last_page = GenericXLogRegisterBuffer(state, last_buffer, 0);
-        start_row = ListPage::At(last_page).EndRow(meta.padded);
+        start_row = ListPage::At(last_page).EndRow(SketchLayoutOf(meta));
         OpaqueOf(last_page)->next = new_block;
     } else {
         descriptor->first = new_block;

@@ -45,7 +45,7 @@ void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* 
     uint32 list;
     if (id == kRootList || !ListNumber(meta, id, &list) || counts->generations[list] != page.header->generation) return;
     // A slot of a block that never held an entry has place 0, which is the meta page's.
-    page.ForEachTrailer(meta.padded, [counts](const BlockTrailer* trailer) {
+    page.ForEachTrailer(SketchLayoutOf(meta), [counts](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++) {
             if (trailer->heap_tid[v].valid())
                 counts->squared_errors += SquaredSketchError(trailer->f_error[v]);
@@ -55,7 +55,7 @@ void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* 
     });
     for (uint32 i = 0; i < page.header->entries; i++) {
         SketchTrailer trailer;
-        memcpy(&trailer, page.entry(i, meta.padded) + CodeBytes(meta.padded), sizeof trailer);
+        memcpy(&trailer, page.entry(i, SketchLayoutOf(meta)) + CodeBytes(meta.padded), sizeof trailer);
         if (trailer.heap_tid.valid()) counts->squared_errors += SquaredSketchError(trailer.factors.f_error);
     }
     counts->entries += page.header->live;
@@ -72,7 +72,7 @@ void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page pag
         ReportCorrupted(index, block, "the page is of an unknown kind");
     counts->pages[static_cast<int>(kind)]++;
     if (kind == PageKind::kList) {
-        CountListPage(meta, ListPage::Open(index, block, page, meta.padded), counts);
+        CountListPage(meta, ListPage::Open(index, block, page, SketchLayoutOf(meta)), counts);
     } else if (kind == PageKind::kRows) {
         const RowPage rows = RowPage::Open(index, block, page, RowLayout(meta.padded));
         if (rows.header->owner == RowOwner::kCentroids) return;

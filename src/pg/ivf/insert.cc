@@ -32,9 +32,9 @@ static bool LookAt(Inserter* inserter, const Target& target, BlockNumber block, 
     Page bytes = BufferGetPage(buffer);
     bool ours = false;
     if (!PageIsOurs(bytes) || KindOf(bytes) == PageKind::kList) {
-        const ListPage page = ListPage::Open(inserter->index, block, bytes, inserter->meta.padded);
+        const ListPage page = ListPage::Open(inserter->index, block, bytes, SketchLayoutOf(inserter->meta));
         ours = page.BelongsTo(target.id, target.generation);
-        *room = page.HasRoom(inserter->meta.padded);
+        *room = page.HasRoom(SketchLayoutOf(inserter->meta));
         *next = NextOf(bytes);
     }
     UnlockReleaseBuffer(buffer);
@@ -221,8 +221,8 @@ static Size OffsetOn(Page page, const void* at) {
 
 // Appends an entry; 32 of them become a block in the place where they lie.
 static void AppendEntry(Inserter* inserter, DeltaRecord* delta, Buffer buffer, const uint8* entry) {
-    const uint32 padded = inserter->meta.padded;
-    const Size entry_bytes = EntryBytes(padded);
+    const SketchLayout layout = SketchLayoutOf(inserter->meta);
+    const Size entry_bytes = layout.entry_bytes();
     Page bytes = BufferGetPage(buffer);
     const ListPage page = ListPage::At(bytes);
     const int to = delta->Add(buffer);
@@ -230,16 +230,13 @@ static void AppendEntry(Inserter* inserter, DeltaRecord* delta, Buffer buffer, c
     header.live++;
     header.entries++;
     if (header.entries < kBlockSize) {
-        delta->Put(to, OffsetOn(bytes, page.entry(header.entries - 1U, padded)), entry, entry_bytes);
+        delta->Put(to, OffsetOn(bytes, page.entry(header.entries - 1U, layout)), entry, entry_bytes);
     } else {
-        memcpy(inserter->pack_scratch, page.entry(0, padded), (kBlockSize - 1) * entry_bytes);
+        memcpy(inserter->pack_scratch, page.entry(0, layout), (kBlockSize - 1) * entry_bytes);
         memcpy(inserter->pack_scratch + (kBlockSize - 1) * entry_bytes, entry, entry_bytes);
-        auto* rows =
-            reinterpret_cast<uint8*>(delta->Reserve(to, OffsetOn(bytes, page.entry(0, padded)), BlockBytes(padded)));
-        BlockTrailer trailer;
-        PackBlock(inserter->pack_scratch, kBlockSize, padded, rows, &trailer);
-        memcpy(rows + CodeRows(padded) * kRowBytes, &trailer, sizeof trailer);
-        header.rows = static_cast<uint16>(header.rows + CodeRows(padded) + kTrailerRows);
+        char* block = delta->Reserve(to, OffsetOn(bytes, page.entry(0, layout)), layout.block_bytes());
+        PackBlock(inserter->pack_scratch, kBlockSize, layout, reinterpret_cast<uint8*>(block));
+        header.rows = static_cast<uint16>(header.rows + layout.block_rows());
         header.entries = 0;
     }
     // What is changed of it lies side by side.
@@ -247,7 +244,7 @@ static void AppendEntry(Inserter* inserter, DeltaRecord* delta, Buffer buffer, c
         header.rows != page.header->rows ? offsetof(ListPageHeader, rows) : offsetof(ListPageHeader, entries);
     const Size end = offsetof(ListPageHeader, level);
     delta->Put(to, OffsetOn(bytes, page.header) + from, reinterpret_cast<const char*>(&header) + from, end - from);
-    const uint16 lower = ListPage::Lower(header, padded);
+    const uint16 lower = ListPage::Lower(header, layout);
     delta->Put(to, kLowerOffset, &lower, sizeof lower);
 }
 
@@ -278,8 +275,8 @@ static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
 static bool HasRoomFor(Inserter* inserter, const Record& record, const Target& target) {
     Page bytes = record.set.PageOf(target.block);
     if (PageIsOurs(bytes) && KindOf(bytes) != PageKind::kList) return false;
-    const ListPage page = ListPage::Open(inserter->index, target.block, bytes, inserter->meta.padded);
-    return page.BelongsTo(target.id, target.generation) && page.HasRoom(inserter->meta.padded);
+    const ListPage page = ListPage::Open(inserter->index, target.block, bytes, SketchLayoutOf(inserter->meta));
+    return page.BelongsTo(target.id, target.generation) && page.HasRoom(SketchLayoutOf(inserter->meta));
 }
 
 static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16 slot, DeltaRecord* delta) {

@@ -41,7 +41,7 @@ Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     ReadMetaPage(inserter);
     Acquire(inserter);
     inserter->left_row_page = InvalidBlockNumber;
-    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * EntryBytes(inserter->meta.padded)));
+    inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * SketchLayoutOf(inserter->meta).entry_bytes()));
     inserter->row_scratch = static_cast<int8*>(palloc(inserter->meta.padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     Guard([&] { inserter->placer = new RowPlacer(); });

@@ -166,7 +166,7 @@ static Fate Judge(const Reclaimer& reclaimer, Buffer buffer, BlockNumber block) 
     // Zeros may become a page of somebody who has just extended the index.
     if (PageIsNew(page) || !PageIsOurs(page)) return Fate::kNone;
     if (KindOf(page) == PageKind::kList)
-        return FateOfListPage(reclaimer, ListPage::Open(index, block, page, reclaimer.meta.padded));
+        return FateOfListPage(reclaimer, ListPage::Open(index, block, page, SketchLayoutOf(reclaimer.meta)));
     if (KindOf(page) == PageKind::kDescriptors) return FateOfDescriptorPage(reclaimer, block);
     if (KindOf(page) != PageKind::kRows) return Fate::kNone;
     const RowPage rows = RowPage::Open(index, block, page, reclaimer.layout);

@@ -118,27 +118,27 @@ void ListPage::Init(Page page, ListId list, const ListDescriptor& descriptor) {
     header->level = descriptor.level;
 }
 
-ListPage ListPage::Open(Relation index, BlockNumber block, Page page, uint32 padded) {
+ListPage ListPage::Open(Relation index, BlockNumber block, Page page, const SketchLayout& layout) {
     CheckPage(index, block, page, PageKind::kList);
     ListPage result = ListPage::At(page);
     const ListPageHeader& header = *result.header;
-    const Size block_rows = CodeRows(padded) + kTrailerRows;
-    if (header.rows > kListAreaRows || header.start_row >= block_rows ||
-        header.rows * kRowBytes + header.entries * EntryBytes(padded) > kListAreaBytes)
+    if (header.rows > kListAreaRows || header.start_row >= layout.block_rows() ||
+        header.rows * kRowBytes + header.entries * layout.entry_bytes() > kListAreaBytes)
         ReportCorrupted(index, block, "the counts of a sketch page are impossible");
-    // Neither may a trailer be cut, nor may entries follow a block that goes on elsewhere.
-    const uint16 end = result.EndRow(padded);
-    if (header.start_row > CodeRows(padded) || end > CodeRows(padded) || (header.entries > 0 && end != 0))
+    // Neither may a head be cut, nor may entries follow a block that goes on elsewhere.
+    const auto in_head = [&layout](uint16 row) { return row > 0 && row < layout.head_rows(); };
+    const uint16 end = result.EndRow(layout);
+    if (in_head(header.start_row) || in_head(end) || (header.entries > 0 && end != 0))
         ReportCorrupted(index, block, "a sketch page is cut where it must not be");
     return result;
 }
 
-uint16 ListPage::Lower(const ListPageHeader& header, uint32 padded) {
-    return static_cast<uint16>(kListAreaOffset + header.rows * kRowBytes + header.entries * EntryBytes(padded));
+uint16 ListPage::Lower(const ListPageHeader& header, const SketchLayout& layout) {
+    return static_cast<uint16>(kListAreaOffset + header.rows * kRowBytes + header.entries * layout.entry_bytes());
 }
 
-void ListPage::SetLower(uint32 padded) const {
-    SetPageLower(page, Lower(*header, padded));
+void ListPage::SetLower(const SketchLayout& layout) const {
+    SetPageLower(page, Lower(*header, layout));
 }
 
 // ---- Row pages ----

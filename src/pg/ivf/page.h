@@ -14,7 +14,7 @@
 namespace annex::pg::ivf {
 
 inline constexpr uint32 kMagic = 0x41584956;  // "VIXA"
-inline constexpr uint8 kFormatVersion = 2;
+inline constexpr uint8 kFormatVersion = 3;
 inline constexpr int kMaxDimensions = 16000;
 inline constexpr int kMaxLists = 32768;
 
@@ -174,6 +174,10 @@ struct MetaPage {
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
 };
 
+[[nodiscard]] inline SketchLayout SketchLayoutOf(const MetaPage& meta) {
+    return {meta.padded};
+}
+
 // The index as it will be when the pending generation has become the current one. Its pending generation is its own,
 // which is so on no meta page that lies on disk.
 [[nodiscard]] inline MetaPage PendingMeta(const MetaPage& meta) {
@@ -197,10 +201,10 @@ struct ListPageHeader {
     uint64 generation;
     BlockNumber list_block;  // the ListId
     uint16 list_slot;
-    uint16 start_row;  // row of the block at which this page goes on
+    uint16 start_row;  // row of the block at which this page goes on, never one of its head
     uint16 rows;       // packed rows of 32 bytes
     uint16 entries;    // entries after them
-    uint16 live;       // live slots whose trailers are on this page
+    uint16 live;       // live slots of entries, and of blocks whose heads are on this page
     uint8 level;       // of the list: above 0 its heap TIDs address list descriptors
     uint8 unused;
 };
@@ -347,37 +351,37 @@ struct ListPage {
     static ListPage At(Page page) { return {page, HeaderOf<ListPageHeader>(page)}; }
     static void Init(Page page, ListId list, const ListDescriptor& descriptor);
     // Checks everything but which list it is.
-    static ListPage Open(Relation index, BlockNumber block, Page page, uint32 padded);
+    static ListPage Open(Relation index, BlockNumber block, Page page, const SketchLayout& layout);
 
     [[nodiscard]] ListId list() const { return {header->list_block, header->list_slot}; }
     [[nodiscard]] bool BelongsTo(ListId id, uint64 generation) const {
         return list() == id && header->generation == generation;
     }
     [[nodiscard]] uint8* area() const { return reinterpret_cast<uint8*>(page) + kListAreaOffset; }
-    [[nodiscard]] uint8* entry(uint32 i, uint32 padded) const {
-        return area() + header->rows * kRowBytes + i * EntryBytes(padded);
+    [[nodiscard]] uint8* entry(uint32 i, const SketchLayout& layout) const {
+        return area() + header->rows * kRowBytes + i * layout.entry_bytes();
     }
     // Row of the block at which the page after this one goes on.
-    [[nodiscard]] uint16 EndRow(uint32 padded) const {
-        return static_cast<uint16>((header->start_row + header->rows) % (CodeRows(padded) + kTrailerRows));
+    [[nodiscard]] uint16 EndRow(const SketchLayout& layout) const {
+        return static_cast<uint16>((header->start_row + header->rows) % layout.block_rows());
     }
-    [[nodiscard]] bool HasRoom(uint32 padded) const {
-        return EndRow(padded) == 0 &&
-               header->rows * kRowBytes + (header->entries + 1U) * EntryBytes(padded) <= kListAreaBytes;
+    [[nodiscard]] bool HasRoom(const SketchLayout& layout) const {
+        return EndRow(layout) == 0 &&
+               header->rows * kRowBytes + (header->entries + 1U) * layout.entry_bytes() <= kListAreaBytes;
     }
     // The end of what is used of a page with such a header: its pd_lower.
-    [[nodiscard]] static uint16 Lower(const ListPageHeader& header, uint32 padded);
-    void SetLower(uint32 padded) const;
+    [[nodiscard]] static uint16 Lower(const ListPageHeader& header, const SketchLayout& layout);
+    void SetLower(const SketchLayout& layout) const;
 
-    // Calls visit(trailer) for every block whose trailer lies on this page, in order.
+    // The first row of this page that begins a block; the end of its rows or beyond if none does.
+    [[nodiscard]] uint32 FirstHead(const SketchLayout& layout) const {
+        return header->start_row == 0 ? 0 : static_cast<uint32>(layout.block_rows()) - header->start_row;
+    }
+    // Calls visit(trailer) for every block whose head lies on this page, in order.
     template <typename Visit>
-    void ForEachTrailer(uint32 padded, Visit visit) const {
-        const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
-        uint32 trailer = static_cast<uint32>(CodeRows(padded));
-        // Position of the first trailer relative to this page's first row.
-        trailer = trailer >= header->start_row ? trailer - header->start_row : trailer + block_rows - header->start_row;
-        for (uint32 row = trailer; row + kTrailerRows <= header->rows; row += block_rows)
-            visit(reinterpret_cast<BlockTrailer*>(area() + row * kRowBytes));
+    void ForEachTrailer(const SketchLayout& layout, Visit visit) const {
+        for (Size row = FirstHead(layout); row < header->rows; row += layout.block_rows())
+            visit(TrailerOf(area() + row * kRowBytes));
     }
 };
 

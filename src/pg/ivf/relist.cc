@@ -213,7 +213,7 @@ static ListDescriptor WriteRoot(Relisting* relisting, uint64 generation) {
     root.state = ListState::kUsed;
     root.level = 1;
     root.generation = generation;
-    auto* entry = static_cast<uint8*>(palloc(EntryBytes(relisting->meta.padded)));
+    auto* entry = static_cast<uint8*>(palloc(SketchLayoutOf(relisting->meta).entry_bytes()));
     ListWriter writer(relisting->writer);
     writer.Begin(kRootList, &root);
     for (uint32 list = 0; list < relisting->lists; list++) {
@@ -320,9 +320,9 @@ bool SortIsAllowed(const MetaPage& meta, double rows, SpillOption spill, double*
     constexpr Size kTupleInMemory = 96;
     const bool two = spill == kSpillOn || (spill == kSpillAuto && meta.spill != 0);
     const double tuples = rows * (two ? 2 : 1);
-    *kilobytes = std::ceil(tuples * static_cast<double>(EntryBytes(meta.padded) + kTuple) / 1024);
+    *kilobytes = std::ceil(tuples * static_cast<double>(SketchLayoutOf(meta).entry_bytes() + kTuple) / 1024);
     return temp_file_limit < 0 || *kilobytes <= temp_file_limit ||
-           tuples * static_cast<double>(EntryBytes(meta.padded) + kTupleInMemory) / 1024 <= MemoryForSort();
+           tuples * static_cast<double>(SketchLayoutOf(meta).entry_bytes() + kTupleInMemory) / 1024 <= MemoryForSort();
 }
 
 // Sort tuples are (list, place, entry).
@@ -338,15 +338,15 @@ static void BeginCopy(Relisting* relisting) {
     relisting->sort = tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first, MemoryForSort(), nullptr,
                                            TUPLESORT_NONE);
     relisting->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-    relisting->record = static_cast<bytea*>(palloc(VARHDRSZ + EntryBytes(relisting->meta.padded)));
+    relisting->record = static_cast<bytea*>(palloc(VARHDRSZ + SketchLayoutOf(relisting->meta).entry_bytes()));
 }
 
 static void PutEntry(Relisting* relisting, uint32 list, const uint8* entry) {
-    const uint32 padded = relisting->meta.padded;
+    const Size bytes = SketchLayoutOf(relisting->meta).entry_bytes();
     Place place;
-    memcpy(&place, entry + CodeBytes(padded) + offsetof(SketchTrailer, place), sizeof place);
-    memcpy(VARDATA(relisting->record), entry, EntryBytes(padded));
-    SET_VARSIZE(relisting->record, VARHDRSZ + EntryBytes(padded));
+    memcpy(&place, entry + CodeBytes(relisting->meta.padded) + offsetof(SketchTrailer, place), sizeof place);
+    memcpy(VARDATA(relisting->record), entry, bytes);
+    SET_VARSIZE(relisting->record, VARHDRSZ + bytes);
     TupleTableSlot* slot = relisting->slot;
     ExecClearTuple(slot);
     slot->tts_values[0] = Int32GetDatum(static_cast<int32>(list));
@@ -359,7 +359,7 @@ static void PutEntry(Relisting* relisting, uint32 list, const uint8* entry) {
 
 static void EncodeBatch(Relisting* relisting) {
     ListBuilder* builder = relisting->builder;
-    const Size bytes = EntryBytes(relisting->meta.padded);
+    const Size bytes = SketchLayoutOf(relisting->meta).entry_bytes();
     ANNEX_VACUUM_DELAY_POINT();
     Size rows = 0;
     Guard([&] { rows = builder->EncodeBatch(); });
@@ -486,7 +486,7 @@ static Relisting BeginRelisting(Relation index, uint32 lists, int threads, Buffe
                         .meta = meta,
                         .layout = RowLayout(meta.padded),
                         .builder = nullptr,
-                        .writer = Writer{index, MAIN_FORKNUM, meta.padded, true},
+                        .writer = Writer{index, MAIN_FORKNUM, meta.padded, SketchLayoutOf(meta), true},
                         .strategy = strategy,
                         .pending = 0,
                         .lists = lists,

@@ -15,7 +15,7 @@ extern "C" {
 namespace annex::pg::ivf {
 
 // Most slots that one list page can hold: those of 64 dimensions.
-static constexpr uint32 kMostSlots = kListAreaBytes / EntryBytes(64) + kBlockSize;
+static constexpr uint32 kMostSlots = kListAreaBytes / SketchLayout{64}.entry_bytes() + kBlockSize;
 // A page is packed again when this share of its slots is dead.
 static constexpr uint32 kRepackShare = 4;
 
@@ -30,6 +30,7 @@ struct Vacuum {
     Relation index;
     MetaPage meta;
     RowLayout layout;
+    SketchLayout sketches;
     IndexBulkDeleteResult* stats;
     IndexBulkDeleteCallback callback;
     void* callback_state;
@@ -60,28 +61,28 @@ static uint32 MarkDeadSlots(const Vacuum& vacuum, const ListPage& page, bool* de
         if (tid.valid() && !dead[slot]) (*live)++;
         slot++;
     };
-    page.ForEachTrailer(vacuum.meta.padded, [&](const BlockTrailer* trailer) {
+    page.ForEachTrailer(vacuum.sketches, [&](const BlockTrailer* trailer) {
         for (HeapTid tid : trailer->heap_tid) judge(tid);
     });
     for (uint32 i = 0; i < page.header->entries; i++) {
         SketchTrailer trailer;
-        memcpy(&trailer, page.entry(i, vacuum.meta.padded) + CodeBytes(vacuum.meta.padded), sizeof trailer);
+        memcpy(&trailer, page.entry(i, vacuum.sketches) + CodeBytes(vacuum.meta.padded), sizeof trailer);
         judge(trailer.heap_tid);
     }
     return found;
 }
 
 // Kills dead slots in their trailers and squeezes dead entries out.
-static void RemoveDeadSlots(const ListPage& page, uint32 padded, const bool* dead) {
+static void RemoveDeadSlots(const ListPage& page, const SketchLayout& layout, const bool* dead) {
     uint32 slot = 0;
-    page.ForEachTrailer(padded, [&](BlockTrailer* trailer) {
+    page.ForEachTrailer(layout, [&](BlockTrailer* trailer) {
         for (uint32 v = 0; v < kBlockSize; v++)
             if (dead[slot++]) KillSlot(trailer, v);
     });
     uint16 kept = 0;
     for (uint32 i = 0; i < page.header->entries; i++) {
         if (dead[slot++]) continue;
-        if (kept != i) memcpy(page.entry(kept, padded), page.entry(i, padded), EntryBytes(padded));
+        if (kept != i) memcpy(page.entry(kept, layout), page.entry(i, layout), layout.entry_bytes());
         kept++;
     }
     page.header->entries = kept;
@@ -89,47 +90,43 @@ static void RemoveDeadSlots(const ListPage& page, uint32 padded, const bool* dea
 
 // Packs the live entries of a page's whole blocks again. Rows at its beginning that belong to a block begun on the page
 // before, and rows at its end of one that goes on, stay as they are.
-static void Repack(const ListPage& page, uint32 padded, uint8* scratch) {
+static void Repack(const ListPage& page, const SketchLayout& layout, uint8* scratch) {
     ListPageHeader* header = page.header;
-    const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
-    const uint32 head = header->start_row == 0 ? 0 : block_rows - header->start_row;
-    if (head >= header->rows) return;
-    const uint32 blocks = (header->rows - head) / block_rows;
-    const uint32 rest = (header->rows - head) % block_rows;
+    const auto block_rows = static_cast<uint32>(layout.block_rows());
+    const Size block_bytes = layout.block_bytes();
+    const Size entry_bytes = layout.entry_bytes();
+    const uint32 begun = page.FirstHead(layout);
+    if (begun >= header->rows) return;
+    const uint32 blocks = (header->rows - begun) / block_rows;
+    const uint32 rest = (header->rows - begun) % block_rows;
     if (blocks == 0) return;
 
-    uint8* first = page.area() + head * kRowBytes;
+    uint8* first = page.area() + begun * kRowBytes;
     uint32 count = 0;
     for (uint32 b = 0; b < blocks; b++) {
-        const uint8* rows = first + b * block_rows * kRowBytes;
-        const auto* trailer = reinterpret_cast<const BlockTrailer*>(rows + CodeRows(padded) * kRowBytes);
+        const uint8* block = first + b * block_bytes;
         for (uint32 v = 0; v < kBlockSize; v++)
-            if (trailer->heap_tid[v].valid())
-                UnpackEntry(rows, *trailer, v, padded, scratch + count++ * EntryBytes(padded));
+            if (TrailerOf(block)->heap_tid[v].valid()) UnpackEntry(block, v, layout, scratch + count++ * entry_bytes);
     }
-    memcpy(scratch + count * EntryBytes(padded), page.entry(0, padded), header->entries * EntryBytes(padded));
+    memcpy(scratch + count * entry_bytes, page.entry(0, layout), header->entries * entry_bytes);
     count += header->entries;
 
     // Entries may not stand before the rows of a block that goes on.
     const uint32 full = rest > 0 ? (count + kBlockSize - 1) / kBlockSize : count / kBlockSize;
     if (full >= blocks && rest > 0) return;
-    if (rest > 0)
-        memmove(first + full * block_rows * kRowBytes, first + blocks * block_rows * kRowBytes, rest * kRowBytes);
+    if (rest > 0) memmove(first + full * block_bytes, first + blocks * block_bytes, rest * kRowBytes);
     for (uint32 b = 0; b < full; b++) {
-        uint8* rows = first + b * block_rows * kRowBytes;
         const uint32 taken = count - b * kBlockSize < kBlockSize ? count - b * kBlockSize : kBlockSize;
-        PackBlock(scratch + b * kBlockSize * EntryBytes(padded), taken, padded, rows,
-                  reinterpret_cast<BlockTrailer*>(rows + CodeRows(padded) * kRowBytes));
+        PackBlock(scratch + b * kBlockSize * entry_bytes, taken, layout, first + b * block_bytes);
     }
-    header->rows = static_cast<uint16>(head + full * block_rows + rest);
+    header->rows = static_cast<uint16>(begun + full * block_rows + rest);
     header->entries = static_cast<uint16>(count > full * kBlockSize ? count - full * kBlockSize : 0);
-    memcpy(page.entry(0, padded), scratch + full * kBlockSize * EntryBytes(padded),
-           header->entries * EntryBytes(padded));
+    memcpy(page.entry(0, layout), scratch + full * kBlockSize * entry_bytes, header->entries * entry_bytes);
 }
 
 static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
-    const uint32 padded = vacuum->meta.padded;
-    ListPage page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), padded);
+    const SketchLayout& layout = vacuum->sketches;
+    ListPage page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
     if (page.header->level > 0) return;  // centroids: their TIDs are no heap TIDs
     bool dead[kMostSlots];
     uint32 live;
@@ -138,20 +135,20 @@ static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
         const ListPage to = ListPage::At(bytes);
-        RemoveDeadSlots(to, padded, dead);
+        RemoveDeadSlots(to, layout, dead);
         to.header->live = live;
-        const uint32 slots = to.header->rows / static_cast<uint32>(CodeRows(padded) + kTrailerRows) * kBlockSize;
+        const uint32 slots = to.header->rows / static_cast<uint32>(layout.block_rows()) * kBlockSize;
         if ((slots + to.header->entries - live) * kRepackShare >= slots && slots > live)
-            Repack(to, padded, vacuum->scratch);
-        to.SetLower(padded);
+            Repack(to, layout, vacuum->scratch);
+        to.SetLower(layout);
         ANNEX_STOP_POINT("vacuum-list-before-record");
         GenericXLogFinish(state);
     }
     ListNews* news = vacuum->NewsOf(page.list());
     if (news == nullptr) return;
     news->entries += live;
-    page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), padded);
-    if (page.HasRoom(padded) && (news->room == InvalidBlockNumber || block < news->room)) news->room = block;
+    page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
+    if (page.HasRoom(layout) && (news->room == InvalidBlockNumber || block < news->room)) news->room = block;
 }
 
 // ---- Row and side pages ----
@@ -293,7 +290,7 @@ static void UpdateSideHints(const Vacuum& vacuum) {
 
 static void RunVacuum(Vacuum* vacuum) {
     const Size slots = kMostSlots;
-    vacuum->scratch = static_cast<uint8*>(palloc(slots * EntryBytes(64) + kListAreaBytes));
+    vacuum->scratch = static_cast<uint8*>(palloc(slots * SketchLayout{64}.entry_bytes() + kListAreaBytes));
     vacuum->lists = static_cast<ListNews*>(MemoryContextAllocExtended(
         CurrentMemoryContext, DescriptorSlots(vacuum->meta) * sizeof(ListNews), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
     for (uint32 i = 0; i < DescriptorSlots(vacuum->meta); i++) vacuum->lists[i].room = InvalidBlockNumber;
@@ -321,8 +318,9 @@ extern "C" IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulk
     if (stats == nullptr) stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
     MetaPage meta;
     ReadMeta(info->index, &meta);
-    Vacuum vacuum{info,    info->index, meta,   RowLayout(meta.padded), stats, callback, callback_state,
-                  nullptr, {},          nullptr};
+    Vacuum vacuum{
+        info,    info->index, meta,   RowLayout(meta.padded), SketchLayoutOf(meta), stats, callback, callback_state,
+        nullptr, {},          nullptr};
     RunVacuum(&vacuum);
     return stats;
 }

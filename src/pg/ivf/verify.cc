@@ -82,11 +82,11 @@ void Verifier::WalkList(const ListDescriptor& list, ListId id) {
         Reach(from, block);
         if (pages < list.contiguous && block != list.first + pages)
             Report(block, "the list's pages are not contiguous as its descriptor says");
-        const ListPage list_page = ListPage::Open(index, block, page, meta.padded);
+        const ListPage list_page = ListPage::Open(index, block, page, SketchLayoutOf(meta));
         if (!list_page.BelongsTo(id, list.generation)) Report(block, "the page belongs to another list than its chain");
         if (list_page.header->start_row != start_row)
             Report(block, "a block does not go on where the page before cut it");
-        start_row = list_page.EndRow(meta.padded);
+        start_row = list_page.EndRow(SketchLayoutOf(meta));
         CheckListPage(block, true);
     }
     if (pages == 0) return;
@@ -138,7 +138,7 @@ void Verifier::WalkOtherPages() {
             marks[block] = Mark::kFree;
         } else if (kind == PageKind::kList) {
             // Lists that are being built, or have died, leave pages until maintenance takes them.
-            if (OfLivingList(ListPage::Open(index, block, page, meta.padded)))
+            if (OfLivingList(ListPage::Open(index, block, page, SketchLayoutOf(meta))))
                 Report(block, "no chain leads to this page");
             marks[block] = Mark::kLeftover;
             leftovers++;

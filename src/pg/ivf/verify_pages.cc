@@ -122,16 +122,16 @@ bool Verifier::OfLivingList(const ListPage& list) const {
 }
 
 void Verifier::CheckListPage(BlockNumber block, bool entries) {
-    const uint32 padded = meta.padded;
-    const ListPage list = ListPage::Open(index, block, page, padded);
+    const SketchLayout sketches = SketchLayoutOf(meta);
+    const ListPage list = ListPage::Open(index, block, page, sketches);
     const LocationIndex lower = LowerOf(page);
-    list.SetLower(padded);
+    list.SetLower(sketches);
     CheckUsed(block, page, lower);
     if (list.header->level != (list.list() == kRootList ? 1 : 0))
         Report(block, "the page's list has an impossible level");
 
     uint32 live = 0;
-    list.ForEachTrailer(padded, [&](const BlockTrailer* trailer) {
+    list.ForEachTrailer(sketches, [&](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++) {
             if (!trailer->heap_tid[v].valid()) continue;
             live++;
@@ -144,7 +144,7 @@ void Verifier::CheckListPage(BlockNumber block, bool entries) {
     });
     for (uint32 i = 0; i < list.header->entries; i++) {
         SketchTrailer entry;
-        memcpy(&entry, list.entry(i, padded) + CodeBytes(padded), sizeof entry);
+        memcpy(&entry, list.entry(i, sketches) + CodeBytes(sketches.padded), sizeof entry);
         if (!entry.heap_tid.valid()) continue;
         live++;
         if (entries) CheckEntry(block, list.list(), entry);

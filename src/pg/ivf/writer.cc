@@ -144,8 +144,8 @@ ListWriter::ListWriter(const Writer& to)
     : writer(to),
       id{},
       descriptor(nullptr),
-      entries(static_cast<uint8*>(palloc(kBlockSize * EntryBytes(to.padded)))),
-      block(static_cast<uint8*>(palloc(BlockBytes(to.padded)))),
+      entries(static_cast<uint8*>(palloc(kBlockSize * to.sketches.entry_bytes()))),
+      block(static_cast<uint8*>(palloc(to.sketches.block_bytes()))),
       image(static_cast<Page>(palloc(BLCKSZ))) {}
 
 void ListWriter::Begin(ListId list, ListDescriptor* into) {
@@ -156,7 +156,8 @@ void ListWriter::Begin(ListId list, ListDescriptor* into) {
 }
 
 void ListWriter::Add(const uint8* entry) {
-    memcpy(entries + staged * EntryBytes(writer.padded), entry, EntryBytes(writer.padded));
+    const Size bytes = writer.sketches.entry_bytes();
+    memcpy(entries + staged * bytes, entry, bytes);
     descriptor->entries++;
     if (++staged == kBlockSize) FlushBlock();
 }
@@ -168,7 +169,7 @@ void ListWriter::NextPage() {
     LockBuffer(next, BUFFER_LOCK_UNLOCK);
     uint16 start_row = 0;
     if (BufferIsValid(buffer)) {
-        start_row = ListPage::At(image).EndRow(writer.padded);
+        start_row = ListPage::At(image).EndRow(writer.sketches);
         OpaqueOf(image)->next = block_number;
         CompletePage(writer, buffer, image);
     } else {
@@ -185,71 +186,66 @@ void ListWriter::NextPage() {
 }
 
 // Appends rows of 32 bytes; `whole`: all of them on one page.
-void ListWriter::PutRows(const uint8* rows, uint32 count, bool whole) {
+void ListWriter::PutRows(const uint8* rows, Size count, bool whole) {
     while (count > 0) {
         if (!BufferIsValid(buffer)) NextPage();
         ListPage to = ListPage::At(image);
-        const uint32 room = kListAreaRows - to.header->rows;
+        const Size room = kListAreaRows - to.header->rows;
         if (room == 0 || (whole && room < count)) {
             NextPage();
             continue;
         }
-        const uint32 taken = count < room ? count : room;
+        const Size taken = count < room ? count : room;
         memcpy(to.area() + to.header->rows * kRowBytes, rows, taken * kRowBytes);
         to.header->rows = static_cast<uint16>(to.header->rows + taken);
-        to.SetLower(writer.padded);
+        to.SetLower(writer.sketches);
         rows += taken * kRowBytes;
         count -= taken;
     }
 }
 
 // Blocks are cut at the end of a page only where whole blocks would waste much of it: what is cut can never move again.
-static bool CutsBlocks(uint32 padded) {
-    const uint32 block_rows = static_cast<uint32>(CodeRows(padded) + kTrailerRows);
-    return kListAreaRows % block_rows * 100 > kListAreaRows * 15U || block_rows > kListAreaRows;
+static bool CutsBlocks(const SketchLayout& layout) {
+    const Size block_rows = layout.block_rows();
+    return kListAreaRows % block_rows * 100 > kListAreaRows * Size{15} || block_rows > kListAreaRows;
 }
 
 void ListWriter::FlushBlock() {
-    BlockTrailer trailer;
-    PackBlock(entries, staged, writer.padded, block, &trailer);
-    const uint32 block_rows = static_cast<uint32>(CodeRows(writer.padded) + kTrailerRows);
-    if (CutsBlocks(writer.padded) || !BufferIsValid(buffer)) {
-        PutRows(block, block_rows - kTrailerRows, false);
-    } else {
-        const ListPage to = ListPage::At(image);
-        if (to.header->rows + block_rows > kListAreaRows) NextPage();
-        PutRows(block, block_rows - kTrailerRows, false);
-    }
-    PutRows(reinterpret_cast<const uint8*>(&trailer), kTrailerRows, true);
+    const SketchLayout& layout = writer.sketches;
+    PackBlock(entries, staged, layout, block);
+    const Size whole_rows = CutsBlocks(layout) ? layout.head_rows() : layout.block_rows();
+    PutRows(block, whole_rows, true);
     ListPage::At(image).header->live += staged;
+    PutRows(block + whole_rows * kRowBytes, layout.block_rows() - whole_rows, false);
     staged = 0;
 }
 
 // Puts what is staged behind the packed rows, on as many pages as it takes.
 void ListWriter::FlushEntries() {
-    const uint32 padded = writer.padded;
+    const SketchLayout& layout = writer.sketches;
+    const Size bytes = layout.entry_bytes();
     for (uint32 i = 0; i < staged; i++) {
-        if (!BufferIsValid(buffer) || !ListPage::At(image).HasRoom(padded)) NextPage();
+        if (!BufferIsValid(buffer) || !ListPage::At(image).HasRoom(layout)) NextPage();
         const ListPage to = ListPage::At(image);
-        memcpy(to.entry(to.header->entries, padded), entries + i * EntryBytes(padded), EntryBytes(padded));
+        memcpy(to.entry(to.header->entries, layout), entries + i * bytes, bytes);
         to.header->entries++;
         to.header->live++;
-        to.SetLower(padded);
+        to.SetLower(layout);
     }
     staged = 0;
 }
 
 // Whether what is staged stays entries: a padded block is scanned faster, but not worth a page of its own.
 bool ListWriter::EntriesSaveSpace() const {
-    const uint32 padded = writer.padded;
-    if (BlockBytes(padded) > kListAreaBytes) return !BufferIsValid(buffer) || EndsWithBlock();
+    const SketchLayout& layout = writer.sketches;
+    if (layout.block_bytes() > kListAreaBytes) return !BufferIsValid(buffer) || EndsWithBlock();
     if (!BufferIsValid(buffer) || !EndsWithBlock()) return false;
     const Size room = kListAreaBytes - ListPage::At(image).header->rows * kRowBytes;
-    return room < BlockBytes(padded) && room >= staged * EntryBytes(padded);
+    return room < layout.block_bytes() && room >= staged * layout.entry_bytes();
 }
 
 bool ListWriter::EndsWithBlock() const {
-    return ListPage::At(image).EndRow(writer.padded) == 0;
+    return ListPage::At(image).EndRow(writer.sketches) == 0;
 }
 
 void ListWriter::Finish() {

@@ -12,6 +12,7 @@ struct Writer {
     Relation index;
     ForkNumber fork;
     uint32 padded;
+    SketchLayout sketches;
     bool log_each;
 };
 
@@ -71,7 +72,7 @@ struct ListWriter {
     void FlushEntries();
     [[nodiscard]] bool EntriesSaveSpace() const;
     [[nodiscard]] bool EndsWithBlock() const;
-    void PutRows(const uint8* rows, uint32 count, bool whole);
+    void PutRows(const uint8* rows, Size count, bool whole);
 };
 
 // A side chain; tids arrive one by one.
