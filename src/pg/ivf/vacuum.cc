@@ -19,8 +19,9 @@ static constexpr uint32 kMostSlots = kListAreaBytes / SketchLayout{64}.entry_byt
 // A page is packed again when this share of its slots is dead.
 static constexpr uint32 kRepackShare = 4;
 
-// What is learnt about a list on the way.
+// What is learnt about a list on the way. Its slot may have pages of an earlier generation, left behind.
 struct ListNews {
+    uint64 generation;  // the latest of which there is a page
     uint32 entries;
     BlockNumber room;  // its first page with room
 };
@@ -145,7 +146,8 @@ static void VacuumListPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
         GenericXLogFinish(state);
     }
     ListNews* news = vacuum->NewsOf(page.list());
-    if (news == nullptr) return;
+    if (news == nullptr || page.header->generation < news->generation) return;
+    if (page.header->generation > news->generation) *news = {page.header->generation, 0, InvalidBlockNumber};
     news->entries += live;
     page = ListPage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
     if (page.HasRoom(layout) && (news->room == InvalidBlockNumber || block < news->room)) news->room = block;
@@ -255,6 +257,7 @@ static void UpdateDescriptors(const Vacuum& vacuum) {
         for (uint32 slot = 0; slot < page.header->count; slot++) {
             if (descriptors[slot].state != ListState::kUsed) continue;
             const ListNews& news = vacuum.lists[done + slot];
+            if (news.generation != descriptors[slot].generation) continue;
             const BlockNumber insert = news.room != InvalidBlockNumber ? news.room : descriptors[slot].insert;
             if (descriptors[slot].entries == news.entries && descriptors[slot].insert == insert) continue;
             if (state == nullptr) {
@@ -318,6 +321,11 @@ extern "C" IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulk
     if (stats == nullptr) stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
     MetaPage meta;
     ReadMeta(info->index, &meta);
+    if (meta.pending != 0) {
+        // Nobody builds it any more. Some pages of its lists may not be linked: no insert must come to them by a hint.
+        AbandonPending(info->index);
+        ReadMeta(info->index, &meta);
+    }
     Vacuum vacuum{
         info,    info->index, meta,   RowLayout(meta.padded), SketchLayoutOf(meta), stats, callback, callback_state,
         nullptr, {},          nullptr};
