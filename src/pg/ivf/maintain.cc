@@ -3,10 +3,13 @@
 
 extern "C" {
 #include "access/xlog.h"
+#include "commands/defrem.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/pquery.h"
 #include "utils/guc.h"
+#include "utils/pg_rusage.h"
 }
 
 #include <algorithm>
@@ -64,6 +67,33 @@ static void ReadMetaAndOption(Relation index, MetaPage* meta) {
     meta->list_option = static_cast<uint32>(ListsOption(index));
 }
 
+// ---- What is told ----
+
+// An access method is not told of VACUUM VERBOSE (IndexVacuumInfo's level is DEBUG2 in any case), so the statement is
+// asked.
+static bool VacuumIsVerbose() {
+    if (ActivePortal == nullptr || list_length(ActivePortal->stmts) != 1) return false;
+    const Node* statement = linitial_node(PlannedStmt, ActivePortal->stmts)->utilityStmt;
+    if (statement == nullptr || !IsA(statement, VacuumStmt)) return false;
+    const ListCell* cell;
+    foreach (cell, reinterpret_cast<const VacuumStmt*>(statement)->options) {
+        auto* option = lfirst_node(DefElem, cell);
+        if (strcmp(option->defname, "verbose") == 0 && defGetBoolean(option)) return true;
+    }
+    return false;
+}
+
+static int TellingLevel(MaintenanceCall call) {
+    return call == MaintenanceCall::kVacuum && VacuumIsVerbose() ? INFO : DEBUG1;
+}
+
+static void TellReplaced(Relation index, MaintenanceCall call, const MaintenanceResult& result, double rows,
+                         const PGRUsage& since) {
+    ereport(TellingLevel(call), (errmsg("index \"%s\" now has %u lists in place of %u", RelationGetRelationName(index),
+                                        result.made, result.replaced),
+                                 errdetail("They were made for %.0f rows.\n%s.", rows, pg_rusage_show(&since))));
+}
+
 // ---- Attempts ----
 
 // An attempt that fails takes vacuum down with it, whose table is then vacuumed again and again and never done with. So
@@ -81,8 +111,9 @@ static bool PutOff(Relation index, const MetaPage& meta) {
     const int attempts = std::min(meta.attempts, kMostAttempts);
     if (meta.put_off >= (1 << attempts) - 1) return false;
     ChangeMeta(index, [](MetaPage* to) { to->put_off++; });
-    ereport(DEBUG1, (errmsg("lists of index \"%s\" are not maintained", RelationGetRelationName(index)),
-                     errdetail("The last attempt did not come to its end.")));
+    ereport(TellingLevel(MaintenanceCall::kVacuum),
+            (errmsg("lists of index \"%s\" are not maintained", RelationGetRelationName(index)),
+             errdetail("The last attempt did not come to its end.")));
     return true;
 }
 
@@ -125,6 +156,8 @@ static MaintenanceResult Maintain(Relation index, MaintenanceCall call, int thre
     }
     if (call == MaintenanceCall::kVacuum && WouldFail(index, meta, census.rows)) return result;
 
+    PGRUsage since;
+    pg_rusage_init(&since);
     CountAttempt(index);
     ForgetOldMarks(index, meta, strategy);
     if (meta.leftovers == 0) AbandonPending(index);
@@ -136,6 +169,7 @@ static MaintenanceResult Maintain(Relation index, MaintenanceCall call, int thre
     result.made = meta.lists;
     // Dated now, what has died can go the sooner.
     AbandonPending(index);
+    TellReplaced(index, call, result, census.rows, since);
     return result;
 }
 
