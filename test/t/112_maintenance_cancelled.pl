@@ -75,6 +75,24 @@ cancelled_at(15, 'wait');
 sql('SELECT pg_current_xact_id()');
 is(sql("SELECT lists_made FROM annex_maintain('t_l2', true)"), 1, 'at last it runs to its end');
 verify_ok($primary, 'at the end', 't_l2');
+
+# A build that is cancelled ends at once at each page that it writes, those of rows without codes among them.
+sql('CREATE TABLE nulls (v vector(10))');
+sql('INSERT INTO nulls SELECT CASE WHEN i <= 20 THEN point(i, 10) END FROM generate_series(1, 5000) i');
+my $pages = 0;
+for (my $ret = 1; $ret != 0 && $pages < 30; $pages++)
+{
+	my $n = $pages + 1;
+	($ret, undef, my $stderr) = $primary->psql('postgres', <<"SQL");
+LOAD 'annex';
+SET annex.stop_point = 'build-next-page:wait:$n';
+SET statement_timeout = '200ms';
+CREATE INDEX nulls_l2 ON nulls USING ivf (v vector_l2_ops);
+SQL
+	like($stderr, qr/^psql:<stdin>:\d: ERROR:  canceling statement/, "a build ends at page $n") if $ret != 0;
+}
+cmp_ok($pages, '>', 8, 'there were so many pages');
+
 $primary->wait_for_catchup($standby);
 verify_ok($standby, 'on the standby', 't_l2');
 compare_is($standby, 'on the standby', 't', '<->', 'point(-1, 100)');

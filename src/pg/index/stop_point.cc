@@ -121,7 +121,7 @@ void KillServer() {
     raise(SIGKILL);
 }
 
-void WaitForInterrupt() {
+void WaitForInterrupt(const char* name) {
     pgstat_report_wait_start(PG_WAIT_EXTENSION);
     // its name is relative to the data directory
     while (!QueryCancelPending && !ProcDiePending && access("annex_resume", F_OK) != 0) {
@@ -130,6 +130,7 @@ void WaitForInterrupt() {
     }
     pgstat_report_wait_end();
     CHECK_FOR_INTERRUPTS();
+    if (QueryCancelPending || ProcDiePending) ereport(WARNING, (errmsg("interrupts are held off at \"%s\"", name)));
 }
 
 // ---- Allocations ----
@@ -188,7 +189,7 @@ void StopPoint(const char* name) {
             KillServer();
             break;
         case Action::kWait:
-            WaitForInterrupt();
+            WaitForInterrupt(name);
             break;
     }
 }

@@ -8,7 +8,7 @@
 //       crash   every process of the server is killed by SIGKILL, the postmaster first
 //               (what the session has logged is on disk then, in these three cases)
 //       wait    sleeps (wait_event_type Extension) until there is a file annex_resume in the data directory, or the
-//               session is cancelled or terminated, even where interrupts are held off
+//               session is cancelled or terminated, even where interrupts are held off: then with a WARNING
 //   annex.stop_points                          shows the names of all points
 //   annex.fail_allocation = N                  the N-th allocation from now on that our own code asks for fails with
 //                                              "out of memory"; -N: that one and all after it. Shows how many are left.

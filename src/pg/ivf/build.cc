@@ -195,13 +195,12 @@ static void WriteRows(Build* build) {
 }
 
 static void WriteSides(Build* build) {
-    SideWriter side{build->writer, SideChain::kFirst, nullptr, InvalidBuffer};
+    SideWriter side(build->writer);
     uint64 key;
     while (NextRecord(build->sides, &key) != nullptr) {
-        const auto chain = static_cast<SideChain>(KeyList(key));
-        if (side.chain != chain) side.Finish();
-        side.chain = chain;
-        side.ends = &build->meta.side[static_cast<int>(chain)];
+        const uint32 chain = KeyList(key);
+        if (BufferIsValid(side.buffer) && side.chain != static_cast<SideChain>(chain)) side.Finish();
+        side.Begin(static_cast<SideChain>(chain), &build->meta.side[chain]);
         side.Add(KeyTid(key));
     }
     side.Finish();

@@ -115,6 +115,7 @@ void RowWriter::AddTail(const uint8* codes) {
     OpaqueOf(BufferGetPage(tail))->head = BufferGetBlockNumber(buffer);
     OpaqueOf(image)->next = BufferGetBlockNumber(tail);
     ReleaseNewPage(writer, tail);
+    ANNEX_STOP_POINT("build-tail-written");
 }
 
 Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
@@ -259,32 +260,38 @@ void ListWriter::Finish() {
 
 // ---- Side chains ----
 
-void SideWriter::Add(HeapTid tid) {
-    SidePage to{};
+SideWriter::SideWriter(const Writer& to)
+    : writer(to), chain{}, ends(nullptr), image(static_cast<Page>(palloc(BLCKSZ))) {}
+
+void SideWriter::Begin(SideChain of, ChainEnds* into) {
+    chain = of;
+    ends = into;
+}
+
+void SideWriter::NextPage() {
+    Buffer next = AppendPage(writer);
+    SidePage::Init(BufferGetPage(next), chain);
+    LockBuffer(next, BUFFER_LOCK_UNLOCK);
+    ends->last = ends->insert = BufferGetBlockNumber(next);
     if (BufferIsValid(buffer)) {
-        Page page = BufferGetPage(buffer);
-        to = SidePage::At(page);
+        OpaqueOf(image)->next = ends->last;
+        CompletePage(writer, buffer, image);
+    } else {
+        ends->first = ends->last;
     }
-    if (!BufferIsValid(buffer) || to.header->count == kSideTidsPerPage) {
-        Buffer next = AppendPage(writer);
-        SidePage::Init(BufferGetPage(next), chain);
-        ends->last = ends->insert = BufferGetBlockNumber(next);
-        if (BufferIsValid(buffer)) {
-            OpaqueOf(to.page)->next = ends->last;
-            ReleaseNewPage(writer, buffer);
-        } else {
-            ends->first = ends->last;
-        }
-        buffer = next;
-        Page page = BufferGetPage(buffer);
-        to = SidePage::At(page);
-    }
-    to.tids()[to.header->count++] = tid;
-    to.SetLower();
+    SidePage::Init(image, chain);
+    buffer = next;
+}
+
+void SideWriter::Add(HeapTid tid) {
+    if (!BufferIsValid(buffer) || SidePage::At(image).header->count == kSideTidsPerPage) NextPage();
+    const SidePage page = SidePage::At(image);
+    page.tids()[page.header->count++] = tid;
+    page.SetLower();
 }
 
 void SideWriter::Finish() {
-    if (BufferIsValid(buffer)) ReleaseNewPage(writer, buffer);
+    if (BufferIsValid(buffer)) CompletePage(writer, buffer, image);
     buffer = InvalidBuffer;
 }
 

@@ -75,15 +75,21 @@ struct ListWriter {
     void PutRows(const uint8* rows, Size count, bool whole);
 };
 
-// A side chain; tids arrive one by one.
+// Side chains, one after the other; TIDs arrive one by one.
 struct SideWriter {
     Writer writer;
     SideChain chain;
     ChainEnds* ends;
-    Buffer buffer = InvalidBuffer;
+    Buffer buffer = InvalidBuffer;  // pinned, not locked
+    Page image;                     // what it is to hold
 
+    explicit SideWriter(const Writer& to);
+    void Begin(SideChain of, ChainEnds* into);
     void Add(HeapTid tid);
     void Finish();
+
+  private:
+    void NextPage();
 };
 
 }  // namespace annex::pg::ivf
