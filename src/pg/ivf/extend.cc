@@ -57,6 +57,21 @@ Buffer NewPage(Relation index) {
     return buffer;
 }
 
+BlockNumber AddedBlocks(Relation index) {
+    const bool lock = !RELATION_IS_LOCAL(index);
+    if (lock) LockRelationForExtension(index, ExclusiveLock);
+    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    if (lock) UnlockRelationForExtension(index, ExclusiveLock);
+    return blocks;
+}
+
+void FreeEmptyPage(Relation index, Buffer buffer) {
+    GenericXLogState* state = GenericXLogStart(index);
+    InitPage(GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE), PageKind::kFree);
+    GenericXLogFinish(state);
+    RecordPageWithFreeSpace(index, BufferGetBlockNumber(buffer), kFreePageSpace);
+}
+
 static Buffer LockPage(Relation index, BlockNumber block) {
     Buffer buffer = ReadBuffer(index, block);
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);

@@ -19,6 +19,13 @@ inline constexpr Size kFreePageSpace = BLCKSZ - 1;
 // extended. No lock is waited for, so that it may be called under any others.
 [[nodiscard]] Buffer NewPage(Relation index);
 
+// The number of blocks, of which each is or was locked by whoever added it: a page of zeros among them that nobody has
+// locked is one that nobody will use.
+[[nodiscard]] BlockNumber AddedBlocks(Relation index);
+
+// Makes a page of zeros, exclusively locked, a free one, in the map as well.
+void FreeEmptyPage(Relation index, Buffer buffer);
+
 // Bytes that the map must promise for one row, and those that a row page promises.
 [[nodiscard]] Size FreeSpaceForRow(const RowLayout& layout);
 [[nodiscard]] Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots);

@@ -159,15 +159,37 @@ static bool FreeCentroids(const Reclaimer& reclaimer, BlockNumber block, const R
     return page.header->live == 0;
 }
 
+// Whether a second page of rows has a first one that names it. Both are linked in one record, but for those of
+// centroids, which only maintenance writes: what is alone now stays alone.
+static bool HasHead(Relation index, BlockNumber head, BlockNumber tail) {
+    if (head == tail || head >= RelationGetNumberOfBlocks(index)) return false;
+    Buffer buffer = ReadBuffer(index, head);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    Page page = BufferGetPage(buffer);
+    const bool has = PageIsOurs(page) && KindOf(page) == PageKind::kRows && NextOf(page) == tail;
+    UnlockReleaseBuffer(buffer);
+    return has;
+}
+
+// The fate of such a page, which is locked, and in between is not: its first one may come before it.
+static Fate FateOfTail(const Reclaimer& reclaimer, Buffer buffer, BlockNumber block) {
+    const BlockNumber head = OpaqueOf(BufferGetPage(buffer))->head;
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    const bool needed = HasHead(reclaimer.index, head, block);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    return needed ? Fate::kNone : Fate::kFree;
+}
+
 // What is to become of a page, which is exclusively locked; the centroids that are no longer needed go at once.
 static Fate Judge(const Reclaimer& reclaimer, Buffer buffer, BlockNumber block) {
     Relation index = reclaimer.index;
     Page page = BufferGetPage(buffer);
-    // Zeros may become a page of somebody who has just extended the index.
-    if (PageIsNew(page) || !PageIsOurs(page)) return Fate::kNone;
+    if (PageIsNew(page)) return Fate::kFree;
+    if (!PageIsOurs(page)) return Fate::kNone;
     if (KindOf(page) == PageKind::kList)
         return FateOfListPage(reclaimer, ListPage::Open(index, block, page, SketchLayoutOf(reclaimer.meta)));
     if (KindOf(page) == PageKind::kDescriptors) return FateOfDescriptorPage(reclaimer, block);
+    if (KindOf(page) == PageKind::kRowTail) return FateOfTail(reclaimer, buffer, block);
     if (KindOf(page) != PageKind::kRows) return Fate::kNone;
     const RowPage rows = RowPage::Open(index, block, page, reclaimer.layout);
     if (rows.header->owner != RowOwner::kCentroids) return Fate::kNone;
@@ -226,7 +248,7 @@ BlockNumber FreeLeftovers(Relation index, BufferAccessStrategy strategy) {
                         0,     false};
     ReadFates(&reclaimer);
     // What is added from now on is in use.
-    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
+    const BlockNumber blocks = AddedBlocks(index);
     for (BlockNumber block = 1; block < blocks; block++) {
         ANNEX_VACUUM_DELAY_POINT();
         ReclaimPage(&reclaimer, block, strategy);

@@ -214,7 +214,9 @@ static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     Page page = BufferGetPage(buffer);
     // An extension that did not come to its record leaves an empty page.
-    if (!PageIsNew(page)) {
+    if (PageIsNew(page)) {
+        FreeEmptyPage(vacuum->index, buffer);
+    } else {
         if (!PageIsOurs(page)) ReportCorrupted(vacuum->index, block, "the page does not belong to an ivf index");
         switch (KindOf(page)) {
             case PageKind::kList:
@@ -302,7 +304,7 @@ static void RunVacuum(Vacuum* vacuum) {
     for (BlockNumber& room : vacuum->side_room) room = InvalidBlockNumber;
 
     // Pages that are added from now on hold nothing that is to be deleted.
-    const BlockNumber blocks = RelationGetNumberOfBlocks(vacuum->index);
+    const BlockNumber blocks = AddedBlocks(vacuum->index);
     vacuum->stats->num_index_tuples = 0;
     vacuum->stats->estimated_count = false;
     for (BlockNumber block = 1; block < blocks; block++) VacuumPage(vacuum, block);
