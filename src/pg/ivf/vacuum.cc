@@ -257,9 +257,7 @@ static void UpdateDescriptors(const Vacuum& vacuum) {
         GenericXLogState* state = nullptr;
         ListDescriptor* descriptors = page.descriptors();
         for (uint32 slot = 0; slot < page.header->count; slot++) {
-            // An interrupted maintenance left pages of lists to come that are not in their chains, and may name pages
-            // that were never written: no hint may lead there.
-            if (!descriptors[slot].LivesAt(vacuum.meta.generation)) continue;
+            if (descriptors[slot].state != ListState::kUsed) continue;
             const ListNews& news = vacuum.lists[done + slot];
             if (news.generation != descriptors[slot].generation) continue;
             const BlockNumber insert = news.room != InvalidBlockNumber ? news.room : descriptors[slot].insert;
