@@ -4,9 +4,10 @@
 # `all` is everything but asan, tsan, crash, versions and pg-asan:
 #
 #   crash     the tests of crashes and failures at length: hundreds of cycles (ANNEX_CRASH_CYCLES=300), every allocation
-#   versions  all tests on other releases of PostgreSQL, in a root folder of another Debian each: VERSIONS="trixie sid".
-#             CHROOT_TOOL SUITE FOLDER COMMAND... makes FOLDER if need be and runs COMMAND in /src there, where a clone
-#             of this tree lies; without a CHROOT_TOOL debootstrap does it. CHROOTS names the place of the folders.
+#   versions  all tests on other releases of PostgreSQL: VERSIONS="trixie sid /opt/postgres-16/bin/pg_config". The first
+#             two are in a root folder of another Debian each: CHROOT_TOOL SUITE FOLDER COMMAND... makes FOLDER if need
+#             be and runs COMMAND in /src there, where a clone of this tree lies; without a CHROOT_TOOL debootstrap does
+#             it. CHROOTS names the place of the folders. A pg_config is that of a release in a folder of its own.
 #   pg-asan   regression, isolation and TAP tests on a PostgreSQL with assertions and sanitizers, which
 #             scripts/build-postgres.sh builds from a source tree (POSTGRES_SOURCE) into build/postgres-asan
 #
@@ -266,25 +267,36 @@ in_chroot() {
 }
 
 run_versions() {
-    local suite status=0
-    for suite in ${VERSIONS:-trixie sid}; do
-        echo "-- $suite"
-        in_chroot "$suite" "${CHROOTS:-$root/build/chroots}/$suite" sh -c 'apt-get update -qq && scripts/packages.sh check &&
-            scripts/check.sh unit exports regress isolation tap' || status=1
+    local version status=0
+    for version in ${VERSIONS:-trixie sid}; do
+        echo "-- $version"
+        if [[ $version = */* ]]; then
+            in_copy "$root/build/versions/$("$version" --version | tr -cd '0-9.')" env PG_CONFIG="$version" \
+                scripts/check.sh regress isolation tap || status=1
+        else
+            in_chroot "$version" "${CHROOTS:-$root/build/chroots}/$version" sh -c 'scripts/packages.sh check &&
+                scripts/check.sh unit exports regress isolation tap' || status=1
+        fi
     done
     return "$status"
 }
 
-# In a copy of the tree, so that no object of one kind meets one of the other.
-run_pg_asan() {
-    local prefix=${POSTGRES_ASAN:-$root/build/postgres-asan} tree=$root/build/pg-asan
-    scripts/build-postgres.sh "$prefix" || return 1
+# Runs a command in a copy of the tree, so that no object of one kind meets one of the other.
+in_copy() {
+    local tree=$1
+    shift
     mkdir -p "$tree"
     git ls-files -z | xargs -0 cp --parents --update --target-directory "$tree" || return 1
+    (cd "$tree" && "$@")
+}
+
+run_pg_asan() {
+    local prefix=${POSTGRES_ASAN:-$root/build/postgres-asan}
+    scripts/build-postgres.sh "$prefix" || return 1
     # Leaks are not looked for: what PostgreSQL allocates at its start it never frees.
-    (cd "$tree" && PG_CONFIG=$prefix/bin/pg_config ANNEX_SANITIZE=address,undefined \
+    in_copy "$root/build/pg-asan" env PG_CONFIG="$prefix/bin/pg_config" ANNEX_SANITIZE=address,undefined \
         ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0 \
-        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 scripts/check.sh regress isolation tap)
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 scripts/check.sh regress isolation tap
 }
 
 show_log_ends() {
