@@ -121,6 +121,7 @@ class MemorySearcher {
     const MemoryIndex& index_;
     ListSearch search_;
     const RowFilter* filter_ = nullptr;
+    double radius_ = 0;
     std::vector<Neighbour> nearest_;  // a max-heap of at most k while searching
     size_t rechecked_ = 0;
 };

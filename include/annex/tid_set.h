@@ -47,6 +47,9 @@ class TidSet {
     // The same for the rows of a block of sketches: those of `among` that may match. The others' TIDs may be invalid.
     [[nodiscard]] uint32_t Matching(const HeapTid tids[kBlockSize], uint32_t among) const noexcept;
 
+    // Whether one of them may match.
+    [[nodiscard]] bool ContainsAny(const HeapTid tids[kBlockSize], uint32_t among) const noexcept;
+
     [[nodiscard]] uint64_t exact_rows() const noexcept { return exact_rows_; }
     [[nodiscard]] uint64_t exact_pages() const noexcept { return exact_pages_; }
     [[nodiscard]] uint64_t lossy_pages() const noexcept { return lossy_pages_; }

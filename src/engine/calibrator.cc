@@ -85,8 +85,8 @@ void Calibrator::Play(const SearchTrace& trace, Place self, size_t k, Replay* re
     size_t row = 0;
     for (size_t list = 0; list < trace.keys.size(); ++list) {
         if (heap_.size() == k)
-            reach = std::max(
-                reach, ListSearch::Demand(metric_, trace.keys[list], trace.keys[0], heap_.front(), list - last_gain));
+            reach = std::max(reach, ListSearch::Demand(metric_, trace.keys[list], trace.keys[0], heap_.front(),
+                                                       static_cast<double>(list - last_gain)));
         for (; row < trace.rows.size() && trace.rows[row].list == list; ++row) {
             const float upper = trace.rows[row].upper;
             if (trace.rows[row].place == self) continue;

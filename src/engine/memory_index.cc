@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -214,6 +215,7 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     nearest_.clear();
     rechecked_ = 0;
     filter_ = options.filter;
+    radius_ = options.radius;
     if (search_.Begin(index_.space_, query, options.epsilon, std::max<size_t>(4 * k, 100000)) != RowClass::kNormal) {
         for (uint32_t row = 0; row < index_.vectors_.count; ++row) Recheck(query, row, k);
         std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
@@ -241,7 +243,7 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
         search_.EndRound(probed);
         TakeRound(query, k);
         if (nearest_.size() == k) break;
-        exhausted = probed == index_.lists() && search_.Exhausted();
+        exhausted = search_.Complete() || (probed == index_.lists() && search_.Exhausted());
         target *= 2;
     }
     for (size_t i = 0; i < index_.nan_.size() && nearest_.size() < k; ++i) Recheck(query, index_.nan_[i], k);
@@ -300,8 +302,9 @@ void MemorySearcher::Recheck(const float* query, uint32_t row, size_t k) {
     if (filter_ != nullptr && filter_->rows != nullptr && !filter_->rows->Contains(MemoryTid(row))) return;
     const VectorView& vectors = index_.vectors_;
     const double distance = ExactDistance(index_.space_.metric(), vectors.row(row), query, vectors.dimensions);
-    KeepNearest(&nearest_, {distance, row}, k);
     ++rechecked_;
+    if (radius_ < std::numeric_limits<double>::infinity() && !(distance <= radius_)) return;
+    KeepNearest(&nearest_, {distance, row}, k);
 }
 
 }  // namespace annex

@@ -263,7 +263,7 @@ void ListSearch::BeginRound(size_t k, float patience) {
     next_ = ready_ = 0;
     if (filter_ != nullptr) DropFiltered();
     patience_ = patience;
-    lists_begun_ = last_gain_ = 0;
+    lists_begun_ = unmatched_ = last_gain_ = 0;
     ceiling_ = kInfinity;
     threshold_ = limit_ = SketchRadius();
     best_.clear();
@@ -280,6 +280,12 @@ float ListSearch::SketchRadius() const noexcept {
     return std::nextafterf(RoundUp(units + kRounding * std::fabs(units)), kInfinity);
 }
 
+bool ListSearch::Complete() const noexcept {
+    if (filter_ == nullptr || !whole_ || ceiling_ != kInfinity) return false;
+    const TidSet* rows = filter_->rows;
+    return rows != nullptr && rows->lossy_pages() == 0 && seen_.size() >= rows->exact_rows();
+}
+
 // A filter that came between two rounds applies to what the first of them has found, too.
 void ListSearch::DropFiltered() {
     if (filter_->rows == nullptr) return;
@@ -289,7 +295,7 @@ void ListSearch::DropFiltered() {
         candidates_.end());
 }
 
-float ListSearch::Demand(Metric metric, float key, float first_key, float threshold, size_t dry) noexcept {
+float ListSearch::Demand(Metric metric, float key, float first_key, float threshold, double dry) noexcept {
     // What each dry list adds to what the next one demands.
     constexpr double kDryWeight = 0.3;
     const auto at = static_cast<double>(key);
@@ -302,11 +308,23 @@ float ListSearch::Demand(Metric metric, float key, float first_key, float thresh
         if (at <= 0) return 0;
         ratio = at / limit;
     }
-    return static_cast<float>(ratio * (1 + kDryWeight * std::log1p(static_cast<double>(dry))));
+    return static_cast<float>(ratio * (1 + kDryWeight * std::log1p(dry)));
+}
+
+// The dry lists since a row last came into the k' best, as far as they count.
+double ListSearch::Dry() const noexcept {
+    constexpr size_t kListsPerRow = 14;
+    constexpr size_t kMostLists = 200;
+    constexpr size_t kShareOfLists = 5;
+    const auto dry = static_cast<double>(lists_begun_ - last_gain_);
+    if (filter_ == nullptr) return dry;
+    const size_t many = std::min({kListsPerRow * k_, kMostLists, estimates_.size() / kShareOfLists + 1});
+    return dry / (1 + static_cast<double>(lists_begun_ - unmatched_) / static_cast<double>(many));
 }
 
 float ListSearch::Demand(const RankedList& list) const noexcept {
-    return Open() ? 0 : Demand(metric_, list.key, ranked_.front().key, threshold_, lists_begun_ - last_gain_);
+    if (filter_ != nullptr && Complete()) return kInfinity;
+    return Open() ? 0 : Demand(metric_, list.key, ranked_.front().key, threshold_, Dry());
 }
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
@@ -317,6 +335,7 @@ void ListSearch::BeginList(const RankedList& list) {
     terms_ = BoundTerms{list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
                         epsilon_ * static_cast<float>(reach)};
     list_filter_ = filter_;
+    matched_ = false;
     row_in_block_ = 0;
     survivors_.clear();
     lists_begun_++;
@@ -381,7 +400,7 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
     const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
-    if (list_filter_ != nullptr && mask != 0) mask = Passing(trailer, mask);
+    if (list_filter_ != nullptr && (mask != 0 || !matched_)) mask = Passing(trailer, mask);
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
         mask &= mask - 1;
@@ -393,18 +412,21 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
     if (trace_ != nullptr && counters_.lists > 0) TraceSketches(trailer, first);
 }
 
-// Live ones of `among` that pass the filter.
+// Those of a block that may matter, `among`, and pass the filter. As long as no row of the list is known to pass, the
+// others are asked about, too.
 uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among) {
-    if (list_filter_->rows == nullptr) return among;
-    uint32_t live = 0;
-    for (; among != 0; among &= among - 1) {
-        const auto v = static_cast<size_t>(__builtin_ctz(among));
-        live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
+    if (list_filter_->rows == nullptr) {
+        matched_ = true;
+        return among;
     }
-    const uint32_t passing = list_filter_->rows->Matching(trailer.heap_tid, live);
+    const TidSet& rows = *list_filter_->rows;
+    uint32_t live = 0;
+    for (size_t v = 0; v < kBlockSize; v++) live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
+    const uint32_t passing = rows.Matching(trailer.heap_tid, among & live);
     const auto passed = static_cast<uint64_t>(std::popcount(passing));
     counters_.passed += passed;
-    counters_.skipped += static_cast<uint64_t>(std::popcount(live)) - passed;
+    counters_.skipped += static_cast<uint64_t>(std::popcount(among & live)) - passed;
+    matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & live);
     return passing;
 }
 
@@ -424,6 +446,10 @@ void ListSearch::TraceSketches(const BlockTrailer& trailer, size_t first) {
 
 std::span<const Survivor> ListSearch::EndList() {
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "a list ends inside a sketch block");
+    if (list_filter_ != nullptr && !matched_) {
+        unmatched_++;
+        last_gain_++;
+    }
     return TakeSurvivors();
 }
 

@@ -73,6 +73,12 @@ uint32_t TidSet::Matching(const HeapTid tids[kBlockSize], uint32_t among) const 
     return matching;
 }
 
+bool TidSet::ContainsAny(const HeapTid tids[kBlockSize], uint32_t among) const noexcept {
+    for (; among != 0; among &= among - 1)
+        if (Contains(tids[static_cast<size_t>(__builtin_ctz(among))])) return true;
+    return false;
+}
+
 size_t TidSet::bytes() const noexcept {
     return groups_.capacity() * sizeof(uint32_t) + chunks_.capacity() * sizeof(Chunk) +
            words_.capacity() * sizeof(uint64_t);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -117,6 +118,98 @@ TEST_P(FilteredSearchTest, AnswersQueriesThatHaveNoBounds) {
     const std::span<const Neighbour> found = searcher.Search(query.data(), options);
     ASSERT_EQ(found.size(), 10U);
     for (const Neighbour& neighbour : found) EXPECT_EQ(neighbour.row % 3, 0U);
+}
+
+// Rows of one cluster, which are far from most queries, and rows that are far from the query itself: many lists without
+// any of them come first, or many with a few.
+TEST_P(FilteredSearchTest, DoesNotLosePatienceWhereFewRowsPass) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(12000, 32, 40, 5);
+    const Data queries = ClusteredData(30, 32, 40, 6);
+    const MemoryIndex index(data.view(), {metric, 200, SpillChoice::kOff, 1, 1});
+    MemorySearcher searcher(index);
+    const auto recall = [&](const std::function<bool(size_t query, uint32_t row)>& passes, double* lists) {
+        size_t hits = 0;
+        *lists = 0;
+        for (size_t q = 0; q < queries.view().count; ++q) {
+            const Rule rule = [&](uint32_t row) { return passes(q, row); };
+            const std::vector<Neighbour> truth = ExactFiltered(data, metric, queries.view().row(q), rule);
+            const TidSet rows = SetOf(12000, rule);
+            const RowFilter filter{&rows};
+            MemorySearchOptions options{10, index.lists(), 3, 2};
+            options.filter = &filter;
+            for (const Neighbour& found : searcher.Search(queries.view().row(q), options))
+                hits += found.distance <= truth[9].distance ? 1 : 0;
+            *lists += static_cast<double>(searcher.counters().lists) / static_cast<double>(queries.view().count);
+        }
+        return static_cast<double>(hits) / static_cast<double>(10 * queries.view().count);
+    };
+    double lists = 0;
+    EXPECT_GE(recall([](size_t, uint32_t row) { return row % 10 == 3; }, &lists), 0.95);
+    EXPECT_LT(lists, 140);
+    EXPECT_GE(recall([](size_t q, uint32_t row) { return row % 40 == (q + 7) % 40; }, &lists), 0.95);
+    std::vector<double> median;
+    for (size_t q = 0; q < queries.view().count; ++q)
+        median.push_back(ExactSearch(data.view(), metric, queries.view().row(q), 6000).back().distance);
+    const auto far = [&](size_t q, uint32_t row) {
+        return ExactDistance(metric, data.view().row(row), queries.view().row(q), 32) > median[q];
+    };
+    EXPECT_GE(recall(far, &lists), 0.95);
+}
+
+// Reading on would find nothing: the set says how many rows there are.
+TEST_P(FilteredSearchTest, EndsWhenAllThatPassHaveBeenFound) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(3000, 16, 10, 3);
+    const MemoryIndex index(data.view(), {metric, 60, SpillChoice::kOff, 1, 1});
+    MemorySearcher searcher(index);
+    const std::vector<Neighbour> nearest = ExactSearch(data.view(), metric, data.view().row(7), 5);
+    std::vector<uint32_t> near;
+    for (const Neighbour& neighbour : nearest) near.push_back(neighbour.row);
+    const TidSet rows =
+        SetOf(3000, [&](uint32_t row) { return std::find(near.begin(), near.end(), row) != near.end(); });
+    const TidSet none;
+    MemorySearchOptions options{10, 60, 1.9F};
+    RowFilter filter{&rows};
+    options.filter = &filter;
+    options.patience = 1;
+    EXPECT_EQ(searcher.Search(data.view().row(7), options).size(), 5U);
+    EXPECT_LT(searcher.counters().lists, 60U);
+    filter.rows = &none;
+    EXPECT_EQ(searcher.Search(data.view().row(7), options).size(), 0U);
+    EXPECT_EQ(searcher.counters().lists, 0U);
+}
+
+TEST_P(FilteredSearchTest, FindsAllWithinARadiusAndLooksAtFewBeyond) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(4000, 32, 10, 7);
+    const Data queries = ClusteredData(10, 32, 10, 8);
+    const MemoryIndex index(data.view(), {metric, 40, SpillChoice::kOn, 1, 1});
+    MemorySearcher searcher(index);
+    const Rule third = [](uint32_t row) { return row % 3 == 0; };
+    const TidSet rows = SetOf(4000, third);
+    const RowFilter filter{&rows};
+    for (size_t q = 0; q < queries.view().count; ++q) {
+        const float* query = queries.view().row(q);
+        const std::vector<Neighbour> all = ExactFiltered(data, metric, query, [](uint32_t) { return true; });
+        for (const size_t inside : {0, 1, 30, 700}) {
+            const double radius =
+                inside == 0 ? all[0].distance - 0.01 * std::fabs(all[0].distance) : all[inside - 1].distance;
+            // More than there are, so that all lists are looked into, then fewer.
+            MemorySearchOptions options{2000, 4, 5, 1};
+            options.radius = radius;
+            EXPECT_EQ(searcher.Search(query, options).size(), inside);
+            EXPECT_LE(searcher.rechecked(), inside + inside / 2 + 5);
+            options.filter = &filter;
+            const std::span<const Neighbour> found = searcher.Search(query, options);
+            EXPECT_EQ(found.size(),
+                      static_cast<size_t>(std::count_if(all.begin(), all.begin() + inside,
+                                                        [&](const Neighbour& n) { return third(n.row); })));
+            options = MemorySearchOptions{10, 40, 5};
+            options.radius = radius;
+            EXPECT_EQ(searcher.Search(query, options).size(), std::min<size_t>(inside, 10));
+        }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Metrics, FilteredSearchTest, ::testing::ValuesIn(kMetrics), [](const auto& parameter) {

@@ -57,6 +57,8 @@ struct ScanSettings {
 };
 // For k rows; 0: not known. What the user has set counts, then what the index's calibration says for the target recall.
 [[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k);
+// The same for the k nearest of the rows in a set.
+[[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k, const TidSet& rows);
 
 void DefineOptionsAndSettings();
 

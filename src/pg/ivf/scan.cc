@@ -130,6 +130,13 @@ static double WantedRows(IndexScanDesc desc) {
     return wanted > 0 ? wanted : LimitHint(desc->indexRelation);
 }
 
+static ScanSettings SettingsOf(IndexScanDesc desc) {
+    const IvfScan* scan = ScanOf(desc);
+    const double wanted = WantedRows(desc);
+    return scan->ordered.rows != nullptr ? SettingsFor(scan->meta, wanted, *scan->ordered.rows)
+                                         : SettingsFor(scan->meta, wanted);
+}
+
 // The query decides the stages.
 static void Start(IndexScanDesc desc) {
     if (desc->numberOfOrderBys != 1) elog(ERROR, "cannot scan ivf index without order");
@@ -165,7 +172,8 @@ static void Start(IndexScanDesc desc) {
     const float* query = QueryFloats(key->sk_argument, static_cast<int>(scan->meta.dimensions));
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
-    scan->settings = SettingsFor(scan->meta, WantedRows(desc));
+    scan->settings = SettingsOf(desc);
+    scan->filter.rows = scan->ordered.rows;
     const Space& space = SpaceOf(*scan->prober.cached);
     Guard([&] {
         row_class = scan->prober.search->Begin(space, query, scan->settings.epsilon, candidates);
@@ -209,12 +217,29 @@ static void RunRound(IndexScanDesc desc, Round round) {
     CountSearch(scan);
 }
 
+static void RunFirstRound(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    RunRound(desc, {0, 0, scan->settings.probes, scan->k, scan->settings.patience});
+}
+
+// The set of rows has come, or gone: the nearest are looked for from the nearest list on, as at the start.
+static void StartAgain(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    scan->settings = SettingsOf(desc);
+    scan->prober.search->SetEpsilon(scan->settings.epsilon);
+    scan->swept = false;
+    RunFirstRound(desc);
+}
+
 static void StartRounds(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     const double limit = WantedRows(desc);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
-    RunRound(desc, {0, 0, scan->settings.probes, scan->k, scan->settings.patience});
+    if (scan->ordered.rows == scan->filter.rows)
+        RunFirstRound(desc);
+    else
+        StartAgain(desc);
 }
 
 static uint32 Doubled(uint32 probes, uint32 lists) {
@@ -239,6 +264,11 @@ static bool NextRound(IndexScanDesc desc) {
     const bool exhausted = scan->prober.search->Exhausted();
     if (scan->bounded && exhausted && !scan->swept) {
         Sweep(desc);
+        return true;
+    }
+    if (scan->prober.search->Complete()) return false;
+    if (scan->ordered.rows != scan->filter.rows) {
+        StartAgain(desc);
         return true;
     }
     if (exhausted && scan->probed >= lists) return false;
