@@ -19,9 +19,9 @@ TARGET = .95
 EXACT = Setting("exact plan", {"enable_indexscan": "off"})
 HNSW = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
 RELAXED = HNSW | {"hnsw.iterative_scan": "relaxed_order"}
-EF_SEARCH = (40, 100, 200, 400, 1000)
+EF_SEARCH = (40, 100, 400, 1000)
 MAX_SCAN_TUPLES = (20000, 100000, 1000000)
-TUNING_QUERIES = 50
+TUNING_QUERIES = 25
 
 
 def conditions_of(instance):

@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(prepare compare_is verify_ok recall_of draw uniform clustered copy_vectors);
+our @EXPORT = qw(prepare compare_is verify_ok recall_of sections key same_rows honest_rows draw uniform clustered copy_vectors);
 
 # The extension and functions in SQL that tests call.
 sub prepare
@@ -121,6 +121,54 @@ sub recall_of
 {
 	my ($node, $settings, $arguments) = @_;
 	return $node->safe_psql('postgres', "$settings SELECT round(recall($arguments)::numeric, 4)");
+}
+
+# Answers as lines "id|distance" in the order in which the executor returns them -------------------------------------
+
+sub rows_of
+{
+	my ($answer) = @_;
+	return [ map { [ split /\|/, $_, -1 ] } grep { /^\d+\|/ } split /\n/, $answer ];
+}
+
+# A session's answers between marks.
+sub sections { my ($output) = @_; return map { rows_of($_) } split /^== .*\n/m, "$output\n", -1 }
+
+# NULL and NaN come last, in any order among each other: NaN before NULL as sorting has it.
+sub key { my ($distance) = @_; return $distance eq '' ? 'null' : $distance eq 'NaN' ? 'nan' : $distance }
+
+# By the index, exactly: the same distances one after the other, and the same rows wherever the distance tells them apart.
+sub same_rows
+{
+	my ($got, $expected, $total) = @_;
+	return @$got . ' rows instead of ' . @$expected if @$got != @$expected;
+	my %seen;
+	for my $i (0 .. $#$got)
+	{
+		return "row $i is at " . key($got->[$i][1]) . ' instead of ' . key($expected->[$i][1])
+		  if key($got->[$i][1]) ne key($expected->[$i][1]);
+		return "row $got->[$i][0] comes twice" if $seen{ $got->[$i][0] }++;
+	}
+	return 'a row has another distance than in the table' if grep { !exists $total->{ $_->[0] } || $total->{ $_->[0] } ne key($_->[1]) } @$got;
+	return '';
+}
+
+# By the index with the settings as they come: right rows with right distances, none twice; all when all are asked for.
+sub honest_rows
+{
+	my ($got, $total, $wanted, $strict) = @_;
+	return @$got . " rows instead of $wanted" if defined $wanted && @$got != $wanted;
+	my (%seen, $before);
+	for my $row (@$got)
+	{
+		return "row $row->[0] comes twice" if $seen{ $row->[0] }++;
+		return "row $row->[0] is not among those asked for" unless exists $total->{ $row->[0] };
+		return "row $row->[0] has another distance than in the table" if $total->{ $row->[0] } ne key($row->[1]);
+		next unless $strict && $row->[1] =~ /^-?[\d.]/;
+		return "row $row->[0] is out of order" if defined $before && $row->[1] < $before;
+		$before = $row->[1];
+	}
+	return '';
 }
 
 # Numbers ------------------------------------------------------------------------------------------------------------
