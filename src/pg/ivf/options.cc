@@ -134,7 +134,8 @@ ScanSettings SettingsFor(const MetaPage& meta, double k, const TidSet& rows) {
         const double rank = wanted * std::max(meta.listed_rows / std::max(passing, 1.0), 1.0);
         const double known = std::max(wanted, static_cast<double>(kCalibratedK[kCalibratedKs - 1]));
         const ScanSettings of_rank = SettingsFor(meta, std::min(rank, known));
-        settings.patience = std::max(settings.patience, of_rank.patience);
+        settings.patience =
+            std::max({settings.patience, of_rank.patience, LeastFilteredPatience(target_recall_setting)});
         settings.epsilon = std::max(settings.epsilon, of_rank.epsilon);
     }
     settings.probes = meta.lists;
