@@ -120,6 +120,12 @@ ScanSettings SettingsFor(const MetaPage& meta, double k) {
     return settings;
 }
 
+// What a search under a filter takes at least. Where rows lie in tight groups they find each other with less, but not
+// what passes of other groups. Each halving of what is missed adds the same.
+static float LeastFilteredPatience(double recall) {
+    return static_cast<float>(1.6 + 0.2 * std::log2(0.05 / (1 - recall)));
+}
+
 // A search under a filter ends when its patience does (annex/search.h), wherever the rows that pass lie, so that no
 // number of probes bounds it. If they lie at random, the k nearest of them are among the k / share nearest of all,
 // whose patience serves them, too.
