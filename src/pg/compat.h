@@ -2,6 +2,7 @@
 #pragma once
 
 extern "C" {
+#include "nodes/tidbitmap.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #include "varatt.h"
@@ -80,6 +81,104 @@ extern "C" {
 #else
 #define ANNEX_BEGIN_INDEX_SCAN(table, index, snapshot, keys, orderbys) \
     index_beginscan(table, index, snapshot, keys, orderbys)
+#endif
+
+// The index scan of a plan node, begun before the node does so itself.
+#if PG_VERSION_NUM >= 180000
+#define ANNEX_BEGIN_NODE_INDEX_SCAN(node, snapshot)                                                             \
+    index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, snapshot, &(node)->iss_Instrument, \
+                    (node)->iss_NumScanKeys, (node)->iss_NumOrderByKeys)
+#define ANNEX_COPY_DISABLED_NODES(to, from) ((to)->disabled_nodes = (from)->disabled_nodes)
+#else
+#define ANNEX_BEGIN_NODE_INDEX_SCAN(node, snapshot)                                                             \
+    index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, snapshot, (node)->iss_NumScanKeys, \
+                    (node)->iss_NumOrderByKeys)
+#define ANNEX_COPY_DISABLED_NODES(to, from) static_cast<void>(0)
+#endif
+
+// The pages of a bitmap, in order. `block`, `lossy` and, of a page that is not lossy, `offsets` and `count` are those
+// of the page that the last call of NextBitmapPage came to.
+#if PG_VERSION_NUM >= 180000
+struct BitmapPages {
+    TBMPrivateIterator* iterator;
+    TBMIterateResult result;
+    OffsetNumber offsets[TBM_MAX_TUPLES_PER_PAGE];
+    BlockNumber block;
+    bool lossy;
+    int count;
+};
+inline void BeginBitmapPages(BitmapPages* pages, TIDBitmap* bitmap) {
+    pages->iterator = tbm_begin_private_iterate(bitmap);
+}
+inline bool NextBitmapPage(BitmapPages* pages) {
+    if (!tbm_private_iterate(pages->iterator, &pages->result)) return false;
+    pages->block = pages->result.blockno;
+    pages->lossy = pages->result.lossy;
+    pages->count = pages->lossy ? 0 : tbm_extract_page_tuple(&pages->result, pages->offsets, TBM_MAX_TUPLES_PER_PAGE);
+    return true;
+}
+inline void EndBitmapPages(BitmapPages* pages) {
+    tbm_end_private_iterate(pages->iterator);
+}
+#else
+struct BitmapPages {
+    TBMIterator* iterator;
+    const OffsetNumber* offsets;
+    BlockNumber block;
+    bool lossy;
+    int count;
+};
+inline void BeginBitmapPages(BitmapPages* pages, TIDBitmap* bitmap) {
+    pages->iterator = tbm_begin_iterate(bitmap);
+}
+inline bool NextBitmapPage(BitmapPages* pages) {
+    const TBMIterateResult* result = tbm_iterate(pages->iterator);
+    if (result == nullptr) return false;
+    pages->block = result->blockno;
+    pages->lossy = result->ntuples < 0;
+    pages->count = pages->lossy ? 0 : result->ntuples;
+    pages->offsets = result->offsets;
+    return true;
+}
+inline void EndBitmapPages(BitmapPages* pages) {
+    tbm_end_iterate(pages->iterator);
+}
+#endif
+
+// Lets a bitmap heap scan that has not begun read this bitmap, which becomes its own, instead of running the nodes
+// below it: what its first call does otherwise.
+#if PG_VERSION_NUM >= 180000
+#define ANNEX_BEGIN_BITMAP_HEAP_SCAN(node, bitmap)                                                                \
+    do {                                                                                                          \
+        (node)->tbm = (bitmap);                                                                                   \
+        if ((node)->ss.ss_currentScanDesc == nullptr)                                                             \
+            (node)->ss.ss_currentScanDesc =                                                                       \
+                table_beginscan_bm((node)->ss.ss_currentRelation, (node)->ss.ps.state->es_snapshot, 0, nullptr);  \
+        (node)->ss.ss_currentScanDesc->st.rs_tbmiterator = tbm_begin_iterate(bitmap, nullptr, InvalidDsaPointer); \
+        (node)->initialized = true;                                                                               \
+    } while (0)
+#else
+#if PG_VERSION_NUM >= 170000
+#define ANNEX_BEGIN_TABLE_SCAN_OF_BITMAP(node)    \
+    if ((node)->ss.ss_currentScanDesc == nullptr) \
+    (node)->ss.ss_currentScanDesc =               \
+        table_beginscan_bm((node)->ss.ss_currentRelation, (node)->ss.ps.state->es_snapshot, 0, nullptr, true)
+#else
+#define ANNEX_BEGIN_TABLE_SCAN_OF_BITMAP(node) static_cast<void>(0)
+#endif
+#define ANNEX_BEGIN_BITMAP_HEAP_SCAN(node, bitmap)                 \
+    do {                                                           \
+        ANNEX_BEGIN_TABLE_SCAN_OF_BITMAP(node);                    \
+        (node)->tbm = (bitmap);                                    \
+        (node)->tbmiterator = tbm_begin_iterate(bitmap);           \
+        (node)->tbmres = nullptr;                                  \
+        if ((node)->prefetch_maximum > 0) {                        \
+            (node)->prefetch_iterator = tbm_begin_iterate(bitmap); \
+            (node)->prefetch_pages = 0;                            \
+            (node)->prefetch_target = -1;                          \
+        }                                                          \
+        (node)->initialized = true;                                \
+    } while (0)
 #endif
 
 // Members of an access method's description that came later.

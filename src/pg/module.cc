@@ -7,6 +7,7 @@
 #include "pg/index/stop_point.h"
 #include "pg/ivf/handler.h"
 #include "pg/monitor/stat.h"
+#include "pg/planner/filtered_scan.h"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -53,6 +54,7 @@ extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
     annex::pg::InstallScanHints();
     annex::pg::InitStatistics();
+    annex::pg::InstallFilteredScan();
     annex::pg::ivf::InitIvf();
     annex::pg::DefineTestSettings();
     MarkGUCPrefixReserved("annex");

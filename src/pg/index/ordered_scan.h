@@ -40,12 +40,27 @@ struct OrderedScan {
     // Conditions on filter columns beside those of the scan's own keys (filter_clause.h); read when the scan starts.
     const ScanKeyData* more_keys;
     int more_key_count;
+    // Called, unless it is nullptr, before each round of probes but the first, without any lock or pin held: it may set
+    // rows and wanted, run other plan nodes, and fail.
+    void (*next_round)(void* arg);
+    void* next_round_arg;
+    // No more rows are wanted. Looked at after next_round; whoever sets it takes it back.
+    bool stop;
     // Over all starts of the scan; whoever wants to, sets them to 0.
     ScanCounters counters;
 };
 
 inline void InitOrderedScan(OrderedScan* scan) {
-    *scan = OrderedScan{OrderedScan::kMagic, nullptr, 0, std::numeric_limits<double>::infinity(), nullptr, 0, {}};
+    *scan = OrderedScan{OrderedScan::kMagic,
+                        nullptr,
+                        0,
+                        std::numeric_limits<double>::infinity(),
+                        nullptr,
+                        0,
+                        nullptr,
+                        nullptr,
+                        false,
+                        {}};
 }
 
 // Of a scan of an index whose access method is ours.

@@ -7,10 +7,11 @@ extern "C" {
 #include "nodes/nodeFuncs.h"
 }
 
+#include "pg/index/access_method.h"
+
 namespace annex::pg {
 
-static constexpr int kMaxAccessMethods = 4;
-static amgettuple_function ordered_scans[kMaxAccessMethods];
+static LimitTaker limit_taker = nullptr;
 static ExecutorStart_hook_type previous_executor_start = nullptr;
 
 struct Hint {
@@ -60,15 +61,9 @@ void NoteLimit(Relation index, double limit) {
 struct Walk {
     Hint* hints;
     ParamListInfo params;
-    double limit;  // of the node being visited; 0: not known
+    PlanLimit limit;              // of the node being visited
+    const IndexScanState* taken;  // the scan of a node above, which needs no hint
 };
-
-static bool IsOurs(const IndexScanState* state) {
-    if (state->iss_RelationDesc == nullptr || state->iss_NumOrderByKeys == 0) return false;
-    for (amgettuple_function gettuple : ordered_scans)
-        if (gettuple != nullptr && state->iss_RelationDesc->rd_indam->amgettuple == gettuple) return true;
-    return false;
-}
 
 // The value of a LIMIT or OFFSET expression that is known now; 0 if it is not.
 static double KnownCount(const Node* expression, ParamListInfo params, bool* known) {
@@ -91,46 +86,58 @@ static double KnownCount(const Node* expression, ParamListInfo params, bool* kno
     return 0;
 }
 
-static double LimitOf(const LimitState* state, ParamListInfo params) {
+static PlanLimit LimitOf(const LimitState* state, ParamListInfo params) {
     const auto* plan = reinterpret_cast<const Limit*>(state->ps.plan);
     bool count_known;
     bool offset_known;
     const double count = KnownCount(plan->limitCount, params, &count_known);
     const double offset = KnownCount(plan->limitOffset, params, &offset_known);
-    return plan->limitCount != nullptr && count_known && offset_known && count > 0 ? count + offset : 0;
+    if (plan->limitCount == nullptr || !count_known || !offset_known || count <= 0) return {0, false};
+    return {count + (offset > 0 ? offset : 0), plan->limitOption == LIMIT_OPTION_COUNT};
 }
 
-// Nodes that ask their child for as many rows as they are asked for.
-static bool PassesLimit(const PlanState* state) {
+// What a node asks its child for when it is asked for so many rows.
+static PlanLimit PassedOn(const PlanState* state, PlanLimit limit) {
     switch (nodeTag(state)) {
         case T_ResultState:
         case T_SubqueryScanState:
-        case T_LockRowsState:
         case T_AppendState:
         case T_MergeAppendState:
-            return state->qual == nullptr;
+            return state->qual == nullptr ? limit : PlanLimit{0, false};
+        case T_LockRowsState:
+            // rows that have changed may drop out
+            return {limit.rows, false};
         default:
-            return false;
+            return {0, false};
     }
+}
+
+// Rows that a scan has to return so that `wanted` of them pass its filter.
+static double BeforeFilter(const IndexScanState* state, double wanted) {
+    const double returned = static_cast<double>(state->iss_RelationDesc->rd_rel->reltuples);
+    const double passed = state->ss.ps.plan->plan_rows;
+    return state->ss.ps.qual == nullptr || returned <= passed ? wanted : wanted * returned / passed;
 }
 
 extern "C" {
 static bool Visit(PlanState* state, void* arg) noexcept {
     auto* walk = static_cast<Walk*>(arg);
-    const double limit = walk->limit;
-    if (IsA(state, IndexScanState) && IsOurs(reinterpret_cast<IndexScanState*>(state))) {
+    const PlanLimit limit = walk->limit;
+    const IndexScanState* taken = walk->taken;
+    auto* scan = reinterpret_cast<IndexScanState*>(state);
+    if (IsA(state, IndexScanState) && scan != taken && IsOrderedIndexScan(scan)) {
         auto* hint = static_cast<Hint*>(palloc(sizeof(Hint)));
-        hint->index = RelationGetRelid(reinterpret_cast<IndexScanState*>(state)->iss_RelationDesc);
-        hint->limit = state->qual == nullptr ? limit : 0;
+        hint->index = RelationGetRelid(scan->iss_RelationDesc);
+        hint->limit = BeforeFilter(scan, limit.rows);
         hint->next = walk->hints;
         walk->hints = hint;
     }
-    if (IsA(state, LimitState))
-        walk->limit = LimitOf(reinterpret_cast<LimitState*>(state), walk->params);
-    else if (!PassesLimit(state))
-        walk->limit = 0;
+    if (IsA(state, CustomScanState) && limit_taker != nullptr) walk->taken = limit_taker(state, limit);
+    walk->limit =
+        IsA(state, LimitState) ? LimitOf(reinterpret_cast<LimitState*>(state), walk->params) : PassedOn(state, limit);
     ANNEX_WALK_PLANSTATE(state, Visit, walk);
     walk->limit = limit;
+    walk->taken = taken;
     return false;
 }
 
@@ -142,7 +149,7 @@ static void HintsAtExecutorStart(QueryDesc* query, int eflags) noexcept {
     if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || query->planstate == nullptr) return;
 
     MemoryContext old_context = MemoryContextSwitchTo(query->estate->es_query_cxt);
-    Walk walk{nullptr, query->params, 0};
+    Walk walk{nullptr, query->params, {0, false}, nullptr};
     Visit(query->planstate, &walk);
     if (walk.hints != nullptr) PushFrame(walk.hints);
     MemoryContextSwitchTo(old_context);
@@ -154,13 +161,8 @@ void InstallScanHints() {
     ExecutorStart_hook = HintsAtExecutorStart;
 }
 
-void RegisterOrderedScan(amgettuple_function gettuple) {
-    for (amgettuple_function& slot : ordered_scans) {
-        if (slot != nullptr) continue;
-        slot = gettuple;
-        return;
-    }
-    elog(ERROR, "too many access methods");
+void SetLimitTaker(LimitTaker taker) {
+    limit_taker = taker;
 }
 
 // Of several scans of one index in one query the greatest LIMIT counts, and an unknown one most.

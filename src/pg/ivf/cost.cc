@@ -1,4 +1,8 @@
 // What a scan costs, so that the planner takes it for the nearest few rows of a large table and nothing else.
+//
+// A scan is priced as its first round, which is to find all rows that the LIMIT wants, and as what comes after it if
+// the executor goes on to the end of the index; PostgreSQL takes a share of the latter by the rows that it expects to
+// read.
 #include "pg/ivf/ivf.h"
 
 extern "C" {
@@ -14,58 +18,102 @@ extern "C" {
 #include "utils/spccache.h"
 }
 
+#include <algorithm>
+#include <cmath>
+
 namespace annex::pg::ivf {
 
 // Relative to cpu_operator_cost, from profiles: preparing a query (rotation, table, meta page); a sketch, of which 32
-// are estimated at once; a row refined.
+// are estimated at once; asking a set about a row; a row refined.
 static constexpr double kPrepare = 8000;
 static constexpr double kSketch = 0.1;
+static constexpr double kTest = 0.4;
 static constexpr double kRefine = 4;
-// Rows that a first round refines.
+// Rows that a first round refines for the first kFewRows rows, and for each further one.
 static constexpr double kRefinedRows = 200;
+static constexpr double kRefinedForRow = 5;
+static constexpr double kFewRows = 10;
+// Calibration says how many lists it takes for so many rows; the rows beyond these fill lists of which this share was
+// not probed anyway.
+static constexpr double kCalibratedRows = 100;
+static constexpr double kFurtherLists = 2;
 
+// What the index holds, in pages and lists.
 struct Shape {
     MetaPage meta;
     double rows;
-    double pages;
+    double entries;
+    double list_pages;
+    double root_pages;
+    double row_pages;
+    double rows_per_page;
+    Cost page_cost;
 };
 
-static Shape ReadShape(const IndexPath* path) {
+static Shape ReadShape(const IndexOptInfo* info) {
     Shape shape;
     // The planner holds a lock on the index.
-    Relation index = index_open(path->indexinfo->indexoid, NoLock);
+    Relation index = index_open(info->indexoid, NoLock);
     ReadMeta(index, &shape.meta);
     index_close(index, NoLock);
-    shape.rows = path->indexinfo->tuples > 1 ? path->indexinfo->tuples : 1;
-    shape.pages = path->indexinfo->pages > 1 ? path->indexinfo->pages : 1;
+    const MetaPage& meta = shape.meta;
+    const auto entry_bytes = static_cast<double>(SketchLayoutOf(meta).entry_bytes());
+    const auto lists = static_cast<double>(meta.lists);
+    shape.rows = std::max(info->tuples, 1.0);
+    shape.entries = shape.rows * (meta.spill != 0 ? 2 : 1);
+    shape.list_pages = std::max(shape.entries * entry_bytes / BLCKSZ, lists);
+    shape.root_pages = 1 + lists * entry_bytes / BLCKSZ;
+    shape.rows_per_page = RowLayout(meta.padded).rows_per_page;
+    shape.row_pages = shape.rows / shape.rows_per_page + 1;
+    // Lists lie on contiguous pages and rows in the order of lists, so pages cost what sequential ones do.
+    double random_page_cost_here;
+    get_tablespace_page_costs(info->reltablespace, &random_page_cost_here, &shape.page_cost);
     return shape;
 }
 
-// Lists lie on contiguous pages and rows in the order of lists, so pages cost what sequential ones do.
-static void Estimate(const Shape& shape, double page_cost, Cost* startup, Cost* total) {
-    const MetaPage& meta = shape.meta;
-    const RowLayout layout(meta.padded);
-    const double copies = meta.spill != 0 ? 2 : 1;
-    const double entry_pages = shape.rows * copies * static_cast<double>(SketchLayoutOf(meta).entry_bytes()) / BLCKSZ;
-    const double list_pages = entry_pages > meta.lists ? entry_pages : meta.lists;
-    const double root_pages =
-        1 + static_cast<double>(meta.lists) * static_cast<double>(SketchLayoutOf(meta).entry_bytes()) / BLCKSZ;
-    const double row_pages = shape.rows / layout.rows_per_page + 1;
-    const auto lists = static_cast<double>(SettingsFor(meta, 0).lists);
-    const double probed = lists / meta.lists;
-    const double ranked = 2.0 * lists + 16 < meta.lists ? 2.0 * lists + 16 : meta.lists;
-    const double refined = kRefinedRows < shape.rows ? kRefinedRows : shape.rows;
-    const double refined_pages = refined < row_pages ? refined : row_pages;
+// Lists that are probed to find so many rows among all, which is also what it takes to find fewer among some.
+static double ExpectedLists(const Shape& shape, double rows) {
+    const auto lists = static_cast<double>(shape.meta.lists);
+    const double first = SettingsFor(shape.meta, std::min(rows, kCalibratedRows)).lists;
+    const double further = std::max(rows - kCalibratedRows, 0.0) * lists / shape.rows;
+    return std::min(first + kFurtherLists * further, lists);
+}
 
-    const double first_pages = 2 + root_pages + ranked / layout.rows_per_page + list_pages * probed + refined_pages;
-    const double first_cpu =
-        kPrepare + kSketch * (meta.lists + shape.rows * copies * probed) + kRefine * (ranked + refined);
-    *startup = first_pages * page_cost + first_cpu * cpu_operator_cost;
+static Cost FirstRound(const Shape& shape, const SearchEstimate& search) {
+    const auto all = static_cast<double>(shape.meta.lists);
+    const double wanted = std::clamp(search.wanted, 1.0, shape.rows);
+    const double lists = ExpectedLists(shape, wanted / search.share);
+    const double probed = lists / all;
+    const double ranked = std::min(2 * lists + 16, all);
+    const double matching = shape.rows * search.share;
+    const double refined = std::min(kRefinedRows + kRefinedForRow * std::max(wanted - kFewRows, 0.0), matching);
+    const double pages = 2 + shape.root_pages + ranked / shape.rows_per_page + shape.list_pages * probed +
+                         std::min(refined, shape.row_pages);
+    // Blocks of which no row passes are passed over.
+    const double estimated = shape.entries * probed * (1 - std::pow(1 - search.share, kBlockSize));
+    const double tests = search.tested ? shape.entries * probed : 0;
+    const double cpu = kPrepare + kSketch * (all + estimated) + kTest * tests + kRefine * (ranked + refined);
+    return pages * shape.page_cost + cpu * cpu_operator_cost;
+}
 
-    // Each further round reads the lists again: to the end, about twice everything.
-    const double rest_pages = 2 * list_pages + row_pages;
-    const double rest_cpu = kSketch * shape.rows * copies * 2 + kRefine * shape.rows;
-    *total = *startup + rest_pages * page_cost + (rest_cpu * cpu_operator_cost) + shape.rows * cpu_index_tuple_cost;
+// Each further round reads the lists again: to the end, about twice everything.
+static Cost FurtherRounds(const Shape& shape, double returned) {
+    const double pages = 2 * shape.list_pages + shape.row_pages;
+    const double cpu = kSketch * shape.entries * 2 + kRefine * shape.rows;
+    return pages * shape.page_cost + cpu * cpu_operator_cost + returned * cpu_index_tuple_cost;
+}
+
+Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {
+    return FirstRound(ReadShape(index), search);
+}
+
+// Rows that the scan should find first: what the LIMIT wants, and more where a filter takes some away.
+static double WantedRows(const PlannerInfo* root, const IndexPath* path, Selectivity selectivity) {
+    const RelOptInfo* table = path->indexinfo->rel;
+    const bool alone = bms_membership(root->all_baserels) == BMS_SINGLETON;
+    if (!alone || root->limit_tuples <= 0) return kFewRows;
+    const double returned = table->tuples * selectivity;
+    return root->limit_tuples * std::max(returned / std::max(table->rows, 1.0), 1.0);
 }
 
 // Rows wait in the executor's queue until their bounds allow them to be returned. Some releases of PostgreSQL forget
@@ -115,7 +163,9 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
                                 double* pages) noexcept {
     using namespace annex::pg::ivf;
     (void)loop_count;
-    *selectivity = 1;
+    List* quals = add_predicate_to_index_quals(path->indexinfo, get_quals_from_indexclauses(path->indexclauses));
+    *selectivity =
+        clauselist_selectivity(root, quals, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
     *correlation = 0;
     *pages = path->indexinfo->pages;
     if (path->indexorderbys == NIL) {
@@ -131,8 +181,11 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
         Forbid(path, startup_cost, total_cost);
         return;
     }
-    double random_page_cost_here;
-    double sequential_page_cost_here;
-    get_tablespace_page_costs(path->indexinfo->reltablespace, &random_page_cost_here, &sequential_page_cost_here);
-    Estimate(ReadShape(path), sequential_page_cost_here, startup_cost, total_cost);
+    const Shape shape = ReadShape(path->indexinfo);
+    const Selectivity share =
+        clauselist_selectivity(root, get_quals_from_indexclauses(path->indexclauses),
+                               static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
+    const double wanted = WantedRows(root, path, *selectivity);
+    *startup_cost = FirstRound(shape, {wanted, std::max(share, 1 / shape.rows), false});
+    *total_cost = *startup_cost + FurtherRounds(shape, shape.rows * share);
 }

@@ -19,14 +19,14 @@ extern "C" {
 
 #include "pg/index/filter_image.h"
 #include "pg/index/opclass.h"
-#include "pg/index/scan_hints.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
 
 void InitIvf() {
     DefineOptionsAndSettings();
-    RegisterOrderedScan(ivfgettuple);
+    static constexpr OrderedAccessMethod method{ivfgettuple, ivfcostestimate, SearchCost};
+    RegisterOrderedAccessMethod(&method);
 }
 
 static IndexAmRoutine* MakeRoutine() {

@@ -10,6 +10,7 @@ extern "C" {
 
 #include "annex/search.h"
 #include "annex/space.h"
+#include "pg/index/access_method.h"
 #include "pg/ivf/page.h"
 
 namespace annex::pg::ivf {
@@ -59,6 +60,9 @@ struct ScanSettings {
 [[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k);
 // The same for the k nearest of the rows in a set.
 [[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k, const TidSet& rows);
+
+// What a search costs up to its last row (pg/index/access_method.h).
+[[nodiscard]] Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search);
 
 void DefineOptionsAndSettings();
 

@@ -256,25 +256,38 @@ static void Sweep(IndexScanDesc desc) {
     RunRound(desc, {0, lists, lists, scan->k, ListSearch::kEndlessPatience});
 }
 
+// How many rows the next round wants. Before it, a node above may change its mind about what it wants, or have enough.
+static bool WidenRound(IvfScan* scan) {
+    OrderedScan* ordered = &scan->ordered;
+    const TidSet* rows = ordered->rows;
+    if (ordered->next_round != nullptr) ordered->next_round(ordered->next_round_arg);
+    if (ordered->stop) return false;
+    if (ordered->rows != rows && ordered->wanted > 0)
+        scan->k = ordered->wanted + kSpareRows;
+    else if (scan->k < 1e9)
+        scan->k *= 4;
+    return true;
+}
+
 // False when the lists have nothing more. A round probes at least twice the lists of the one before, so that rounds
 // come to an end.
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     const uint32 lists = scan->meta.lists;
     const bool exhausted = scan->prober.search->Exhausted();
-    if (scan->bounded && exhausted && !scan->swept) {
-        Sweep(desc);
-        return true;
-    }
-    if (scan->prober.search->Complete()) return false;
+    const bool sweep = scan->bounded && exhausted && !scan->swept;
+    if (!sweep && (scan->prober.search->Complete() || (exhausted && scan->probed >= lists))) return false;
+    if (!WidenRound(scan)) return false;
     if (scan->ordered.rows != scan->filter.rows) {
         StartAgain(desc);
         return true;
     }
-    if (exhausted && scan->probed >= lists) return false;
+    if (sweep) {
+        Sweep(desc);
+        return true;
+    }
     // Lists of which nothing is left need not be read again.
     const uint32 from = exhausted ? scan->probed : 0;
-    if (scan->k < 1e9) scan->k *= 4;
     RunRound(desc, {from, Doubled(scan->probed, lists), Doubled(scan->most, lists), scan->k, scan->settings.patience});
     return true;
 }
@@ -407,6 +420,10 @@ static bool NextRow(IndexScanDesc desc) {
                 Candidate candidate;
                 if (NextCandidate(desc, &candidate))
                     return Return(desc, candidate.heap_tid, static_cast<double>(candidate.lower), false);
+                if (scan->ordered.stop) {
+                    scan->stage = Stage::kEnd;
+                    break;
+                }
                 StartLastRows(scan);
                 break;
             }

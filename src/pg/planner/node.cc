@@ -1,0 +1,293 @@
+// The executor's part of a filtered scan: which way it goes, and what it hands to the index scan.
+//
+// The way is settled when the first row is asked for. Where the planner expects most rows to pass, the index gives rows
+// and the filter rejects some (plain). Else the bitmap of the WHERE clause runs, and its true size decides between
+// sorting its rows (exact) and searching for them (set). A plain scan that finds too few rows in its first round gets a
+// set for the next one; if it has found none at all and there are few, they are sorted.
+#include "pg/planner/node.h"
+
+extern "C" {
+#include "executor/nodeSubplan.h"
+#include "utils/float.h"
+}
+
+#include <algorithm>
+
+#include "pg/monitor/stat.h"
+#include "pg/planner/settings.h"
+
+namespace annex::pg {
+
+static FilteredState* StateOf(CustomScanState* node) {
+    return reinterpret_cast<FilteredState*>(node);
+}
+
+// The scan itself, which may have a one-time filter above it.
+static PlanState* BelowResult(PlanState* state) {
+    return IsA(state, ResultState) ? outerPlanState(state) : state;
+}
+
+// ---- The index scan ----
+
+static bool InsideEvalPlanQual(const FilteredState* state) {
+    return state->custom.ss.ps.state->es_epq_active != nullptr;
+}
+
+// Begins the index scan as its own node would, so that its scan is there to be told what it is for.
+static void BeginIndexScan(FilteredState* state) {
+    IndexScanState* node = state->index_scan;
+    if (node->iss_ScanDesc == nullptr) {
+        node->iss_ScanDesc = ANNEX_BEGIN_NODE_INDEX_SCAN(node, state->custom.ss.ps.state->es_snapshot);
+        if (node->iss_NumRuntimeKeys == 0 || node->iss_RuntimeKeysReady)
+            index_rescan(node->iss_ScanDesc, node->iss_ScanKeys, node->iss_NumScanKeys, node->iss_OrderByKeys,
+                         node->iss_NumOrderByKeys);
+    }
+    state->scan = OrderedScanOf(node->iss_ScanDesc);
+}
+
+// The least of the upper bounds that the WHERE clause sets to the distance. None passes one that is NULL.
+static double Radius(FilteredState* state) {
+    double radius = get_float8_infinity();
+    ExprContext* context = state->custom.ss.ps.ps_ExprContext;
+    ListCell* cell;
+    foreach (cell, state->bounds) {
+        bool is_null;
+        const Datum value = ExecEvalExprSwitchContext(static_cast<ExprState*>(lfirst(cell)), context, &is_null);
+        const double bound = is_null ? -get_float8_infinity() : DatumGetFloat8(value);
+        if (bound < radius) radius = bound;  // false for NaN, which is beyond everything
+    }
+    ResetExprContext(context);
+    return radius;
+}
+
+static double Wanted(const FilteredState* state, double share) {
+    return state->limit.rows > 0 ? std::max(state->limit.rows - static_cast<double>(state->passed), 1.0) / share : 0;
+}
+
+// ---- Ways ----
+
+static void GoPlain(FilteredState* state) {
+    state->way = Way::kPlain;
+    state->source = state->ordered;
+    state->scan->rows = nullptr;
+    state->scan->wanted = Wanted(state, state->plan.plain_share);
+}
+
+static void GoBySet(FilteredState* state) {
+    state->way = Way::kSet;
+    state->source = state->ordered;
+    state->scan->rows = state->set;
+    state->scan->wanted = Wanted(state, state->plan.set_share);
+}
+
+// The heap scan reads the bitmap that the set was made from.
+static void GoExact(FilteredState* state, TIDBitmap* bitmap) {
+    state->way = Way::kExact;
+    state->source = state->exact;
+    CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
+    ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
+    auto* sort = reinterpret_cast<SortState*>(state->exact);
+    sort->bounded = state->limit.exact && state->limit.rows > 0;
+    if (sort->bounded) sort->bound = static_cast<int64>(state->limit.rows);
+}
+
+// Whether all rows of the set had better be sorted.
+static bool FewRows(const FilteredState* state) {
+    const double rows = SetRows(state);
+    return rows <= state->plan.exact_rows || rows <= state->limit.rows;
+}
+
+// Whether the set is to be sorted, in so far as that is up to its size.
+static bool SortsSet(const FilteredState* state) {
+    return forced_way == kAutomaticWay ? FewRows(state) : forced_way == static_cast<int>(Way::kExact);
+}
+
+static void GoByBitmap(FilteredState* state) {
+    // A set of a start before is as good; a bitmap is gone once it has been read.
+    if (state->set_ready && !SortsSet(state)) {
+        GoBySet(state);
+        return;
+    }
+    TIDBitmap* bitmap = MakeSet(state);
+    if (SortsSet(state)) {
+        GoExact(state, bitmap);
+        return;
+    }
+    tbm_free(bitmap);
+    GoBySet(state);
+}
+
+// What the first round found decides whether the filter goes on taking rows away one by one.
+static bool WorthASet(const FilteredState* state) {
+    const double returned = static_cast<double>(state->scan->counters.returned - state->returned_at);
+    const double passed = static_cast<double>(state->passed);
+    const double missing = std::max(state->limit.rows - passed, 1.0);
+    const double share = (passed + 1) / (returned + 1);
+    return missing / std::min(share, 1.0) * state->plan.row_cost > state->plan.set_cost;
+}
+
+extern "C" {
+
+// The index scan has no more rows in this round.
+static void BeforeNextRound(void* arg) noexcept {
+    auto* state = static_cast<FilteredState*>(arg);
+    if (state->way != Way::kPlain || !state->plan.has_exact || forced_way != kAutomaticWay || !WorthASet(state)) return;
+    TIDBitmap* bitmap = MakeSet(state);
+    if (state->passed == 0 && FewRows(state)) {
+        GoExact(state, bitmap);
+        state->scan->stop = true;
+        return;
+    }
+    tbm_free(bitmap);
+    GoBySet(state);
+}
+
+}  // extern "C"
+
+static Way FirstWay(const FilteredState* state) {
+    if (!state->plan.has_exact) return Way::kPlain;
+    return forced_way == kAutomaticWay ? state->plan.way : static_cast<Way>(forced_way);
+}
+
+static void Start(FilteredState* state) {
+    state->started = true;
+    state->passed = 0;
+    if (InsideEvalPlanQual(state)) {
+        // The child gives the row that is to be tested, or is a subquery's.
+        state->way = Way::kPlain;
+        state->source = state->ordered;
+        return;
+    }
+    BeginIndexScan(state);
+    OrderedScan* scan = state->scan;
+    scan->radius = Radius(state);
+    scan->stop = false;
+    scan->next_round = BeforeNextRound;
+    scan->next_round_arg = state;
+    state->returned_at = scan->counters.returned;
+    if (FirstWay(state) == Way::kPlain)
+        GoPlain(state);
+    else
+        GoByBitmap(state);
+}
+
+// ---- Rows ----
+
+// The child's row in this node's own slot, whose kind is what expressions above were compiled for; a sorted row has a
+// column more. The values stay the child's.
+static TupleTableSlot* Present(FilteredState* state, TupleTableSlot* row) {
+    TupleTableSlot* slot = state->custom.ss.ss_ScanTupleSlot;
+    const int columns = slot->tts_tupleDescriptor->natts;
+    slot_getsomeattrs(row, columns);
+    ExecClearTuple(slot);
+    memcpy(slot->tts_values, row->tts_values, static_cast<Size>(columns) * sizeof(Datum));
+    memcpy(slot->tts_isnull, row->tts_isnull, static_cast<Size>(columns) * sizeof(bool));
+    ExecStoreVirtualTuple(slot);
+    if (state->source == state->ordered) {
+        slot->tts_tid = state->index_scan->ss.ss_ScanTupleSlot->tts_tid;
+        slot->tts_tableOid = RelationGetRelid(state->custom.ss.ss_currentRelation);
+    }
+    ProjectionInfo* projection = state->custom.ss.ps.ps_ProjInfo;
+    if (projection == nullptr) return slot;
+    ExprContext* context = state->custom.ss.ps.ps_ExprContext;
+    ResetExprContext(context);
+    context->ecxt_scantuple = slot;
+    return ExecProject(projection);
+}
+
+static TupleTableSlot* NoRow(FilteredState* state) {
+    ProjectionInfo* projection = state->custom.ss.ps.ps_ProjInfo;
+    return ExecClearTuple(projection == nullptr ? state->custom.ss.ss_ScanTupleSlot : projection->pi_state.resultslot);
+}
+
+static TupleTableSlot* NextRow(FilteredState* state) {
+    if (!state->started) Start(state);
+    PlanState* source = state->source;
+    TupleTableSlot* row = ExecProcNode(source);
+    // The index scan may have been given up for the other child, which has this row too.
+    if (state->source != source) row = ExecProcNode(state->source);
+    if (TupIsNull(row)) return NoRow(state);
+    state->passed++;
+    return Present(state, row);
+}
+
+// ---- Callbacks ----
+
+extern "C" {
+
+static void BeginFilteredScan(CustomScanState* node, EState* estate, int eflags) noexcept {
+    FilteredState* state = StateOf(node);
+    const auto* plan = reinterpret_cast<const CustomScan*>(node->ss.ps.plan);
+    state->plan = UnpackPlan(plan);
+    state->ordered = ExecInitNode(linitial_node(Plan, plan->custom_plans), estate, eflags);
+    state->index_scan = castNode(IndexScanState, BelowResult(state->ordered));
+    node->custom_ps = list_make1(state->ordered);
+    if (state->plan.has_exact) {
+        state->exact = ExecInitNode(lsecond_node(Plan, plan->custom_plans), estate, eflags);
+        state->heap_scan = castNode(BitmapHeapScanState, BelowResult(outerPlanState(state->exact)));
+        state->bitmap = outerPlanState(state->heap_scan);
+        node->custom_ps = lappend(node->custom_ps, state->exact);
+    }
+    state->bounds = ExecInitExprList(plan->custom_exprs, &node->ss.ps);
+}
+
+static TupleTableSlot* ExecFilteredScan(CustomScanState* node) noexcept {
+    return NextRow(StateOf(node));
+}
+
+static void EndFilteredScan(CustomScanState* node) noexcept {
+    FilteredState* state = StateOf(node);
+    ExecEndNode(state->ordered);
+    if (state->exact != nullptr) ExecEndNode(state->exact);
+}
+
+static void Restart(PlanState* child, Bitmapset* changed) {
+    if (changed != nullptr) UpdateChangedParamSet(child, changed);
+    ExecReScan(child);
+}
+
+// PostgreSQL does not look into the children of a custom scan.
+static void ReScanFilteredScan(CustomScanState* node) noexcept {
+    FilteredState* state = StateOf(node);
+    Bitmapset* changed = node->ss.ps.chgParam;
+    if (state->started) state->totals.starts[static_cast<int>(state->way)]++;
+    state->started = false;
+    if (state->scan != nullptr) state->scan->next_round = nullptr;
+    Restart(state->ordered, changed);
+    if (state->exact == nullptr) return;
+    if (bms_overlap(changed, state->bitmap->plan->allParam)) state->set_ready = false;
+    if (changed != nullptr) UpdateChangedParamSet(&state->heap_scan->ss.ps, changed);
+    Restart(state->exact, changed);
+}
+
+static void ExplainCustomNode(CustomScanState* node, List*, ExplainState* es) noexcept {
+    ExplainFilteredScan(StateOf(node), es);
+}
+
+static const CustomExecMethods exec_methods{
+    .CustomName = kNodeName,
+    .BeginCustomScan = BeginFilteredScan,
+    .ExecCustomScan = ExecFilteredScan,
+    .EndCustomScan = EndFilteredScan,
+    .ReScanCustomScan = ReScanFilteredScan,
+    .ExplainCustomScan = ExplainCustomNode,
+};
+
+}  // extern "C"
+
+Node* MakeFilteredState() {
+    auto* state = static_cast<FilteredState*>(palloc0(sizeof(FilteredState)));
+    state->custom.ss.ps.type = T_CustomScanState;
+    state->custom.methods = &exec_methods;
+    return reinterpret_cast<Node*>(state);
+}
+
+const IndexScanState* TakeLimit(PlanState* node, PlanLimit limit) {
+    auto* custom = reinterpret_cast<CustomScanState*>(node);
+    if (custom->methods != &exec_methods) return nullptr;
+    FilteredState* state = StateOf(custom);
+    state->limit = limit;
+    return state->index_scan;
+}
+
+}  // namespace annex::pg
