@@ -94,6 +94,7 @@ struct MemorySearchOptions {
     float epsilon = 1.9F;
     float patience = ListSearch::kEndlessPatience;  // finite: `probes` are the most, and many queries need fewer
     const RowFilter* filter = nullptr;              // row i has the heap TID MemoryTid(i)
+    size_t filter_from_round = 0;  // before it, rows are filtered only when their bounds have been found
     double radius = std::numeric_limits<double>::infinity();  // rows beyond it are not returned
 };
 

@@ -221,14 +221,14 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
         std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
         return nearest_;
     }
-    search_.SetFilter(filter_);
     search_.SetRadius(options.radius);
     for (const uint32_t row : index_.unbounded_) Recheck(query, row, k);
 
     size_t probed = 0;
     size_t target = std::max<size_t>(options.probes, 1);
     bool exhausted = false;
-    while (!exhausted) {
+    for (size_t round = 0; !exhausted; ++round) {
+        if (round == options.filter_from_round) search_.SetFilter(filter_);
         target = std::min(target, index_.lists());
         search_.BeginRound(k + kSpareRows, options.patience);
         // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.

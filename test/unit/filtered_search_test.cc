@@ -105,6 +105,28 @@ TEST_P(FilteredSearchTest, GivesAllThatPassWhenAskedForMore) {
     }
 }
 
+TEST_P(FilteredSearchTest, TakesAFilterThatComesBetweenTwoRounds) {
+    const Metric metric = GetParam();
+    const Data data = ClusteredData(4000, 32, 10, 1);
+    const Data queries = ClusteredData(20, 32, 10, 2);
+    const MemoryIndex index(data.view(), {metric, 40, SpillChoice::kOn, 1, 1});
+    MemorySearcher searcher(index);
+    const Rule rule = [](uint32_t row) { return row % 50 == 5; };
+    const TidSet rows = SetOf(4000, rule);
+    const RowFilter filter{&rows};
+    for (size_t q = 0; q < queries.view().count; ++q) {
+        const float* query = queries.view().row(q);
+        const std::vector<Neighbour> truth = ExactFiltered(data, metric, query, rule);
+        MemorySearchOptions options{10, 20, 5};
+        options.filter = &filter;
+        options.filter_from_round = 1;
+        const std::span<const Neighbour> found = searcher.Search(query, options);
+        ASSERT_EQ(found.size(), 10U);
+        for (size_t i = 0; i < found.size(); ++i) ASSERT_EQ(found[i].row, truth[i].row);
+        EXPECT_EQ(searcher.counters().rounds, 2U);
+    }
+}
+
 TEST_P(FilteredSearchTest, AnswersQueriesThatHaveNoBounds) {
     const Metric metric = GetParam();
     const Data data = ClusteredData(300, 10, 5, 9);
