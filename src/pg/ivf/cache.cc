@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "utils/inval.h"
 }
 
@@ -265,18 +266,26 @@ void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, Bl
         cached->descriptors[list].insert = block;
 }
 
-// Pinning by a hint does not count as a use: pages that are read in no other way would be the first that shared buffers
-// give up. One time in 16, at random so that no page is always left out, the buffer is looked up as usual.
-static bool LookUpAnyway() {
-    static uint32 state = 0;
-    state = state * 1664525 + 1013904223;
-    return state >> 28 == 0;
+// Where a page was found last, in shared buffers.
+static Buffer BufferHint(const CachedIndex* cached, BlockNumber block) {
+    if (cached == nullptr || block >= cached->hint_count) return InvalidBuffer;
+    const Buffer buffer = cached->hints[block];
+    return BufferIsLocal(buffer) ? InvalidBuffer : buffer;
+}
+
+// Pinning by a hint does not count as a use, and pages that are read in no other way would be the first that shared
+// buffers give up. So buffers are looked up as usual until they have as many uses as are counted, and again when the
+// clock's hand has taken one off.
+static bool HasAllUses(Buffer buffer) {
+    if (BufferIsLocal(buffer)) return true;
+    const uint32 state = pg_atomic_read_u32(&GetBufferDescriptor(static_cast<uint32>(buffer - 1))->state);
+    return BUF_STATE_GET_USAGECOUNT(state) >= BM_MAX_USAGE_COUNT;
 }
 
 Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
     if (cached == nullptr || block >= cached->hint_count) return ReadBuffer(index, block);
     Buffer* hint = &cached->hints[block];
-    if (*hint != InvalidBuffer && !LookUpAnyway() && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
+    if (*hint != InvalidBuffer && HasAllUses(*hint) && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
         pgstat_count_buffer_read(index);
         pgstat_count_buffer_hit(index);
         return *hint;
@@ -292,10 +301,10 @@ BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListI
     return cached->descriptors[list].first;
 }
 
-const char* PageHint(const CachedIndex* cached, BlockNumber block) {
-    if (cached == nullptr || block >= cached->hint_count || cached->hints[block] == InvalidBuffer) return nullptr;
-    const Buffer buffer = cached->hints[block];
-    if (BufferIsLocal(buffer)) return nullptr;
+const char* PrefetchPin(const CachedIndex* cached, BlockNumber block) {
+    const Buffer buffer = BufferHint(cached, block);
+    if (buffer == InvalidBuffer) return nullptr;
+    __builtin_prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)), 1);
     return BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
 }
 

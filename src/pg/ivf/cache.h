@@ -35,9 +35,9 @@ void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, Bl
 
 // The first page of a list as far as the cache knows, or InvalidBlockNumber.
 [[nodiscard]] BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id);
-// Where a page was found last, to ask for its memory ahead of time; nullptr: not known. Nothing may be read there: the
-// buffer is not pinned and may hold another page by now.
-[[nodiscard]] const char* PageHint(const CachedIndex* cached, BlockNumber block);
+// Asks for the memory that pinning a page takes, and tells where the page was found last, so that its own memory can be
+// asked for; nullptr: not known. Nothing may be read there: the buffer is not pinned and may hold another page by now.
+const char* PrefetchPin(const CachedIndex* cached, BlockNumber block);
 
 }  // namespace annex::pg::ivf
 

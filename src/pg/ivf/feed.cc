@@ -18,7 +18,7 @@ static constexpr Size kPageLinesAhead = 6;
 static constexpr Size kProcessorPage = 4096;
 
 void RowReader::Prefetch(Place place) const {
-    const char* page = PageHint(file_->cached, layout_.Block(place));
+    const char* page = PrefetchPin(file_->cached, layout_.Block(place));
     if (page == nullptr) return;
     const Size begin = kRowAreaOffset + static_cast<Size>(layout_.Slot(place)) * layout_.row_bytes;
     const Size end = begin + layout_.row_bytes < BLCKSZ ? begin + layout_.row_bytes : BLCKSZ;
@@ -53,7 +53,7 @@ void RowReader::ReadAheadOf(std::span<const Survivor> rows, const ReadAhead& rea
 }
 
 void PrefetchPage(const CachedIndex* cached, BlockNumber block) {
-    const char* page = PageHint(cached, block);
+    const char* page = PrefetchPin(cached, block);
     if (page == nullptr) return;
     for (Size half = 0; half < BLCKSZ; half += kProcessorPage)
         for (Size line = 0; line < kPageLinesAhead; line++) __builtin_prefetch(page + half + line * kCacheLine);
