@@ -216,6 +216,10 @@ class ListSearch {
 
     // The next row of the round in order of lower bounds; false when the round has run dry.
     bool Next(Candidate* out);
+    // The rows that Next gives next, in its order.
+    [[nodiscard]] std::span<const Candidate> upcoming() const noexcept {
+        return std::span(candidates_).subspan(next_, ready_ - next_);
+    }
     // True when nothing that the probed lists hold is left after this round, nothing within the radius that is: beyond
     // what sketches miss with this round's epsilon.
     [[nodiscard]] bool Exhausted() const noexcept { return exhausted_; }

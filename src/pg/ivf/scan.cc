@@ -14,6 +14,7 @@
 // The executor computes exact distances from the heap tuples and sorts by them; the bounds returned here are true lower
 // bounds.
 #include "pg/guard.h"
+#include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_scan.h"
 #include "pg/index/scan_hints.h"
@@ -35,6 +36,8 @@ namespace annex::pg::ivf {
 // Rows beyond LIMIT that a round must be sure of: the executor returns row k only when it has seen a bound beyond it.
 // (With none to spare, 15 to 31 % of queries need a second round; with four fewer than 0.3 %.)
 static constexpr double kSpareRows = 4;
+// Rows beyond LIMIT that the executor reads on the average.
+static constexpr double kRowsBeyondLimit = 2;
 // The first round where LIMIT is not known.
 static constexpr double kFirstRound = 40;
 // Memory of a candidate: itself, its place in the set of rows seen, and half of it again for growth.
@@ -58,9 +61,11 @@ struct IvfScan {
     bool bounded;            // by a radius
     bool swept;              // the last round looked into all lists for rows within the radius
     Stage stage;
-    double k;               // rows that the current round wants
-    uint32 probed;          // lists probed by now
-    uint32 most;            // lists that the round might probe
+    double k;       // rows that the current round wants
+    uint32 probed;  // lists probed by now
+    uint32 most;    // lists that the round might probe
+    HeapAhead heap_ahead;
+    double heap_rows;       // that may still be asked for
     float last_bound;       // greatest bound returned so far, for ivf.ordering = strict
     bool by_pages;          // the order of the pages instead of rounds
     double by_pages_bound;  // what every row is then returned with
@@ -236,6 +241,8 @@ static void StartRounds(IndexScanDesc desc) {
     const double limit = WantedRows(desc);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
+    scan->heap_ahead.Begin(desc->heapRelation);
+    scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
     if (scan->ordered.rows == scan->filter.rows)
         RunFirstRound(desc);
     else
@@ -383,11 +390,24 @@ static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
     return true;
 }
 
+// Asks for the heap tuples of the rows that come next.
+static void AskForHeapTuples(IvfScan* scan) {
+    HeapAhead* ahead = &scan->heap_ahead;
+    const std::span<const Candidate> upcoming = scan->prober.search->upcoming();
+    while (ahead->Wants() && ahead->rows() < upcoming.size() && scan->heap_rows > 0) {
+        ahead->Ask(ToItemPointer(upcoming[ahead->rows()].heap_tid));
+        scan->heap_rows--;
+    }
+}
+
 // The next row of the rounds in the wanted order.
 static bool NextCandidate(IndexScanDesc desc, Candidate* candidate) {
     IvfScan* scan = ScanOf(desc);
     for (;;) {
-        while (scan->prober.search->Next(candidate)) {
+        for (;;) {
+            AskForHeapTuples(scan);
+            if (!scan->prober.search->Next(candidate)) break;
+            scan->heap_ahead.Returned();
             if (candidate->lower >= scan->last_bound) {
                 scan->last_bound = candidate->lower;
                 return true;
