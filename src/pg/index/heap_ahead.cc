@@ -21,35 +21,33 @@ static bool IsOfUse(Relation heap) {
 
 void HeapAhead::Begin(Relation heap) {
     heap_ = IsOfUse(heap) ? heap : nullptr;
-    rows_ = 0;
-    page_ = nullptr;
-}
-
-static Size LinePointerAt(OffsetNumber offset) {
-    return SizeOfPageHeaderData + static_cast<Size>(offset - 1) * sizeof(ItemIdData);
+    rows_ = pending_ = 0;
 }
 
 void HeapAhead::Ask(ItemPointerData tid) {
     rows_++;
     const Buffer buffer = PrefetchBuffer(heap_, MAIN_FORKNUM, ItemPointerGetBlockNumberNoCheck(&tid)).recent_buffer;
-    AskForTuple();
-    page_ = nullptr;
-    offset_ = ItemPointerGetOffsetNumberNoCheck(&tid);
-    if (buffer <= InvalidBuffer || !OffsetNumberIsValid(offset_)) return;
-    page_ = BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
+    const OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(&tid);
+    if (buffer <= InvalidBuffer || !OffsetNumberIsValid(offset) || pending_ == kRows) return;
+    const char* page = BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
+    const char* line_pointer = page + SizeOfPageHeaderData + static_cast<Size>(offset - 1) * sizeof(ItemIdData);
     __builtin_prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)), 1);
-    __builtin_prefetch(page_);
-    __builtin_prefetch(page_ + LinePointerAt(offset_));
+    __builtin_prefetch(page);
+    __builtin_prefetch(line_pointer);
+    line_pointers_[pending_++] = line_pointer;
 }
 
-// The page is not pinned and may be another by now: what stands there says only where to look.
-void HeapAhead::AskForTuple() const {
-    if (page_ == nullptr) return;
-    ItemIdData line_pointer;
-    memcpy(&line_pointer, page_ + LinePointerAt(offset_), sizeof(line_pointer));
-    const Size begin = ItemIdGetOffset(&line_pointer);
-    for (Size at = begin; at < BLCKSZ && at < begin + kTupleLines * kCacheLine; at += kCacheLine)
-        __builtin_prefetch(page_ + at);
+// The pages are not pinned and may be others by now: what stands there says only where to look.
+void HeapAhead::AskForTuples() {
+    for (uint32 i = 0; i < pending_; i++) {
+        ItemIdData line_pointer;
+        memcpy(&line_pointer, line_pointers_[i], sizeof(line_pointer));
+        const Size page = static_cast<Size>(line_pointers_[i] - BufferBlocks) / BLCKSZ * BLCKSZ;
+        const Size begin = ItemIdGetOffset(&line_pointer);
+        for (Size at = begin; at < BLCKSZ && at < begin + kTupleLines * kCacheLine; at += kCacheLine)
+            __builtin_prefetch(BufferBlocks + page + at);
+    }
+    pending_ = 0;
 }
 
 }  // namespace annex::pg

@@ -20,20 +20,20 @@ class HeapAhead {
     // Rows asked for that have not been returned; at most kRows while this is to be called for the next row.
     [[nodiscard]] bool Wants() const { return heap_ != nullptr && rows_ < kRows; }
     [[nodiscard]] uint32 rows() const { return rows_; }
-    // Asks for a row. Pins nothing.
+    // Asks for a row's page. Pins nothing.
     void Ask(ItemPointerData tid);
+    // Asks for the tuples on the pages asked for, whose line pointers may have come by now: after several of them, or
+    // before the next.
+    void AskForTuples();
     void Returned() {
         if (rows_ > 0) rows_--;
     }
 
   private:
-    void AskForTuple() const;
-
     Relation heap_ = nullptr;
     uint32 rows_ = 0;
-    // The last row that was asked for, whose line pointer may have come by now.
-    const char* page_ = nullptr;
-    OffsetNumber offset_ = InvalidOffsetNumber;
+    const char* line_pointers_[kRows];  // of rows whose tuples are still to be asked for
+    uint32 pending_ = 0;
 };
 
 }  // namespace annex::pg

@@ -294,6 +294,12 @@ Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
     return *hint;
 }
 
+void PrefetchDescriptor(const CachedIndex* cached, const MetaPage& meta, ListId id) {
+    uint32 list;
+    if (cached->descriptors != nullptr && ListNumber(meta, id, &list) && list < cached->slots)
+        __builtin_prefetch(&cached->descriptors[list]);
+}
+
 BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id) {
     uint32 list;
     if (cached->descriptors == nullptr || !ListNumber(meta, id, &list) || list >= cached->slots)

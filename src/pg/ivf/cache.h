@@ -33,6 +33,8 @@ void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, Bl
 // Pins a page, trying the buffer where it was found before.
 [[nodiscard]] Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block);
 
+// Asks for the memory of a list's descriptor, which is soon to be looked at.
+void PrefetchDescriptor(const CachedIndex* cached, const MetaPage& meta, ListId id);
 // The first page of a list as far as the cache knows, or InvalidBlockNumber.
 [[nodiscard]] BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id);
 // Asks for the memory that pinning a page takes, and tells where the page was found last, so that its own memory can be

@@ -144,6 +144,7 @@ bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId 
         return false;
     }
     const ListPage page = ListPage::Open(index, *block, bytes, SketchLayoutOf(meta));
+    PrefetchPage(file->cached, NextOf(page.page));
     Guard([&] {
         search->FeedRows(page.area(), page.header->rows, page.header->start_row);
         search->FeedEntries(page.entry(0, SketchLayoutOf(meta)), page.header->entries);

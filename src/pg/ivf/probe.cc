@@ -114,6 +114,8 @@ bool ProbeLists(Prober* prober, const Round& round, uint32* probed) {
         if (next >= ranked.size() || (next >= round.least && !search->WorthProbing(ranked[next]))) break;
         if (prober->read_ahead.Wanted()) ReadListsAhead(prober, next, round.least);
         if (next + 1 < round.most && next + 1 < ranked.size()) PrefetchList(prober, ranked[next + 1]);
+        if (next + 2 < round.most && next + 2 < ranked.size())
+            PrefetchDescriptor(prober->cached, *prober->meta, TargetList(ranked[next + 2].target));
         if (!ProbeList(prober, ranked[next])) return false;
     }
     *probed = next;

@@ -394,10 +394,13 @@ static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
 static void AskForHeapTuples(IvfScan* scan) {
     HeapAhead* ahead = &scan->heap_ahead;
     const std::span<const Candidate> upcoming = scan->prober.search->upcoming();
-    while (ahead->Wants() && ahead->rows() < upcoming.size() && scan->heap_rows > 0) {
+    ahead->AskForTuples();
+    uint32 asked = 0;
+    for (; ahead->Wants() && ahead->rows() < upcoming.size() && scan->heap_rows > 0; asked++) {
         ahead->Ask(ToItemPointer(upcoming[ahead->rows()].heap_tid));
         scan->heap_rows--;
     }
+    if (asked > 1) ahead->AskForTuples();
 }
 
 // The next row of the rounds in the wanted order.
