@@ -520,8 +520,9 @@ void ListSearch::Forget() {
 void ListSearch::EndRound(size_t probed) {
     probed_ = probed;
     exhausted_ = threshold_ == limit_ && ceiling_ == kInfinity;
-    const auto may_be_returned = [this](const Candidate& candidate) {
-        return candidate.lower <= ceiling_ && (Open() || SketchUnits(candidate.lower) <= threshold_);
+    const bool all = Open() || Complete();  // no row that is nearer than one of them is still to come
+    const auto may_be_returned = [this, all](const Candidate& candidate) {
+        return candidate.lower <= ceiling_ && (all || SketchUnits(candidate.lower) <= threshold_);
     };
     const auto end = std::partition(candidates_.begin(), candidates_.end(), may_be_returned);
     std::sort(candidates_.begin(), end, [](const Candidate& a, const Candidate& b) { return a.lower < b.lower; });
