@@ -8,22 +8,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use IvfData;
+use Server;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
-wal_consistency_checking = all
-max_parallel_maintenance_workers = 0
-hot_standby_feedback = off
-max_standby_streaming_delay = -1
-CONF
-$primary->start;
-prepare($primary);
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $primary = new_primary('primary');
+my $standby = standby_of($primary);
 
 # Two tables: rows of which many lie on a page, and rows that take two pages each.
 my %dimensions = (small => 20, large => 9000);
@@ -168,10 +156,7 @@ $standby->safe_psql('postgres', $_) for (
 	'INSERT INTO large (v) SELECT point(i, 9000) FROM generate_series(60000, 60005) i');
 check_exact($standby, 'after promotion');
 
-for my $node ($primary, $standby)
-{
-	unlike(slurp_file($node->logfile), qr/PANIC|TRAP|inconsistent page|terminated by signal/, $node->name . ': a clean log');
-}
+log_is_clean($_) for $primary, $standby;
 $standby->stop;
 $primary->stop;
 done_testing();

@@ -8,16 +8,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use IvfData;
+use Server;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "autovacuum = off\nmax_parallel_maintenance_workers = 0");
-$primary->start;
-prepare($primary);
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $primary = new_primary('primary');
+my $standby = standby_of($primary);
 
 $primary->safe_psql('postgres', <<'SQL');
 CREATE UNLOGGED TABLE u (id int, v vector(40));
@@ -126,5 +120,5 @@ SQL
 	is($primary->safe_psql('postgres', 'SELECT count(*) FROM minimal'), '1000', "minimal, threshold $threshold: all rows");
 }
 $primary->stop;
-unlike(slurp_file($_->logfile), qr/PANIC|TRAP|terminated by signal/, $_->name . ': a clean log') for $primary, $standby;
+log_is_clean($_) for $primary, $standby;
 done_testing();

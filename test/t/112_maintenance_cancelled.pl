@@ -7,23 +7,11 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use Crash;
 use IvfData;
+use Server;
 
-my $primary = testing_node('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
-wal_consistency_checking = all
-max_parallel_maintenance_workers = 0
-checkpoint_timeout = 1h
-CONF
-$primary->start;
-prepare($primary);
-$primary->backup('base');
-my $standby = testing_node('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $primary = new_primary('primary', testing => 1, settings => 'checkpoint_timeout = 1h');
+my $standby = standby_of($primary);
 
 sub sql { return $primary->safe_psql('postgres', shift) }
 
@@ -95,10 +83,7 @@ cmp_ok($pages, '>', 8, 'there were so many pages');
 $primary->wait_for_catchup($standby);
 verify_ok($standby, 'on the standby', 't_l2');
 compare_is($standby, 'on the standby', 't', '<->', 'point(-1, 100)');
-for my $node ($primary, $standby)
-{
-	unlike(slurp_file($node->logfile), qr/PANIC|TRAP|inconsistent page|terminated by signal|leaked/, $node->name . ': a clean log');
-}
+log_is_clean($_) for $primary, $standby;
 $standby->stop;
 $primary->stop;
 done_testing();

@@ -8,14 +8,10 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_parallel_maintenance_workers = 0\n");
-$node->start;
-prepare($node);
+my $node = new_server('main', testing => 1, settings => 'max_parallel_maintenance_workers = 0');
 # Rows of two pages: with two lists in each of two generations a row takes six pages, and a record four.
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(9000));

@@ -9,16 +9,12 @@ use Test::More;
 
 use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
+my $node = new_server('main', testing => 1, settings => <<'CONF');
 max_parallel_maintenance_workers = 0
 restart_after_crash = off
 CONF
-$node->start;
-prepare($node);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(10));
 INSERT INTO t SELECT i, point(i, 10) FROM generate_series(1, 500) i;
@@ -69,6 +65,6 @@ $node->safe_psql('postgres', $_) for q{SELECT annex_maintain('wide_l2', true)}, 
 compare_is($node, 'at the end', 't', '<->', 'point(-5, 10)');
 compare_is($node, 'at the end', 'wide', '<->', 'point(-5, 9000)');
 verify_ok($node, 'at the end', 't_l2', 'wide_l2');
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|leak:|still referenced/, 'a clean log');
+log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

@@ -8,18 +8,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
+my $node = new_server('main', testing => 1, settings => <<'CONF');
 max_parallel_maintenance_workers = 0
 maintenance_work_mem = 2MB
 CONF
-$node->start;
-prepare($node);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(10));
 INSERT INTO t SELECT i, point(i, 10) FROM generate_series(1, 1000) i;
@@ -93,6 +88,6 @@ $node->safe_psql('postgres', $vacuum) for 1 .. 40;
 cmp_ok(info('lists'), '>', 2 * $few, 'and there are new lists in the end');
 verify_ok($node, 'at the end', 't_l2');
 compare_is($node, 'at the end', 't', '<->', 'point(-5, 10)', 2000);
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|leaked|still referenced/, 'a clean log');
+log_is_clean($node);
 $node->stop;
 done_testing();

@@ -8,22 +8,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use IvfData;
+use Server;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
-wal_consistency_checking = all
-max_parallel_maintenance_workers = 0
-hot_standby_feedback = off
-max_standby_streaming_delay = -1
-CONF
-$primary->start;
-prepare($primary);
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $primary = new_primary('primary');
+my $standby = standby_of($primary);
 
 $primary->safe_psql('postgres', <<'SQL');
 CREATE TABLE rows (id serial, v vector(20));
@@ -71,10 +59,7 @@ SQL
 	compare_is($standby, 'standby', 'rows', '<->', 'point(-1, 20)');
 }
 
-for my $node ($primary, $standby)
-{
-	unlike(slurp_file($node->logfile), qr/PANIC|TRAP|inconsistent page|terminated by signal/, $node->name . ': a clean log');
-}
+log_is_clean($_) for $primary, $standby;
 my ($ret, undef, $refused) = $standby->psql('postgres', "SELECT annex_maintain('rows_v', true)");
 like($refused, qr/recovery is in progress.*Maintain the index on the primary/s, 'a standby maintains nothing');
 $standby->stop;

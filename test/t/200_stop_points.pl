@@ -9,19 +9,15 @@ use Test::More;
 
 use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
+my $node = new_server('main', testing => 1, settings => <<'CONF');
 max_parallel_maintenance_workers = 2
 min_parallel_table_scan_size = 0
 restart_after_crash = off
 wal_level = replica
 checkpoint_timeout = 1h
 CONF
-$node->start;
-prepare($node);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(10)) WITH (parallel_workers = 2);
 CREATE INDEX t_empty ON t USING ivf (v vector_l2_ops);
@@ -95,6 +91,6 @@ for my $point (@points)
 my ($ret, $stderr) = run_workload('');
 is("$ret$stderr", '0', 'the workload runs to its end');
 check('at the end');
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|leaked|still referenced|refcount/, 'nothing else crashed, nothing leaked');
+log_is_clean($node, killed => 1);
 $node->stop;
 done_testing();

@@ -10,12 +10,9 @@ use Test::More;
 
 use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', 'autovacuum = off');
-$node->start;
-prepare($node);
+my $node = new_server('main', testing => 1);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id serial, v vector(10));
 INSERT INTO t (v) SELECT point(i, 10) FROM generate_series(1, 400) i;

@@ -9,22 +9,17 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use Crash;
 use IvfData;
+use Server;
 
 my $every_one = ($ENV{ANNEX_ALLOCATIONS} // '') eq 'all';
 my $state = 99;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', <<'CONF');
-autovacuum = off
+my $node = new_server('main', testing => 1, settings => <<'CONF');
 max_parallel_maintenance_workers = 2
 min_parallel_table_scan_size = 0
 work_mem = 1MB
 CONF
-$node->start;
-prepare($node);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(10)) WITH (parallel_workers = 2);
 INSERT INTO t SELECT i, point(i, 10) FROM generate_series(1, 300) i;
@@ -115,6 +110,6 @@ compare_is($node, 'afterwards', 't', '<->', 'point(-1, 10)');
 compare_is($node, 'afterwards', 'wide', '<#>', 'point(-1, 9000)');
 verify_ok($node, 'afterwards', qw(t_l2 wide_ip));
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'the server was up all the time');
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|leaked|still referenced|refcount/, 'no crash, no leak');
+log_is_clean($node);
 $node->stop;
 done_testing();

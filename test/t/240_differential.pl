@@ -12,17 +12,14 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use IvfData;
+use Server;
 
 my $tables = $ENV{ANNEX_DIFFERENTIAL_TABLES} || 8;
 my $seed = $ENV{ANNEX_DIFFERENTIAL_SEED} || 4711;
 my $state = $seed;
 note("ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables");
 
-my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
-$node->append_conf('postgresql.conf', "autovacuum = off\nsynchronous_commit = off\nmax_parallel_workers_per_gather = 0\n");
-$node->start;
-prepare($node);
+my $node = new_server('main', settings => "synchronous_commit = off\nmax_parallel_workers_per_gather = 0");
 
 sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
@@ -195,6 +192,6 @@ for my $table (1 .. $tables)
 	last unless Test::More->builder->is_passing;
 }
 diag("repeat it with ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables") unless Test::More->builder->is_passing;
-unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|leaked|still referenced|refcount/, 'no crash, no leak');
+log_is_clean($node);
 $node->stop;
 done_testing();

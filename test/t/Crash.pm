@@ -1,5 +1,5 @@
-# A server whose sessions can be stopped at named points (src/pg/index/stop_point.h), and which is started again after
-# it has been killed in one way or another.
+# A server that is killed in one way or another and started again, and the named points at which its sessions can be
+# stopped (src/pg/index/stop_point.h).
 package Crash;
 
 use strict;
@@ -7,21 +7,11 @@ use warnings;
 
 use Cwd ();
 use Exporter 'import';
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(testing_node stop_points kill_server wait_until_dead start_again);
-
-# A node that runs the library with stop points.
-sub testing_node
-{
-	my ($name) = @_;
-	my $path = $ENV{ANNEX_TESTING_INSTALL} or BAIL_OUT('ANNEX_TESTING_INSTALL is not set: see scripts/check.sh');
-	my $node = PostgreSQL::Test::Cluster->new($name, install_path => $path);
-	return $node;
-}
+our @EXPORT = qw(stop_points kill_server wait_until_dead start_again);
 
 # The names of all points.
 sub stop_points

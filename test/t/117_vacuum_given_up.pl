@@ -10,12 +10,9 @@ use Test::More;
 
 use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf', "autovacuum = off\nmax_parallel_maintenance_workers = 0\n");
-$node->start;
-prepare($node);
+my $node = new_server('main', testing => 1, settings => 'max_parallel_maintenance_workers = 0');
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int, v vector(24));
 INSERT INTO t SELECT i, point(i, 24) FROM generate_series(1, 6000) i;

@@ -7,15 +7,16 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-use Crash;
 use IvfData;
+use Server;
 
-my $node = testing_node('main');
-$node->init;
-$node->append_conf('postgresql.conf',
-	"autovacuum = off\nwal_level = replica\nmin_parallel_table_scan_size = 0\nmax_worker_processes = 12\nmax_parallel_workers = 8\nlog_min_messages = debug1");
-$node->start;
-prepare($node);
+my $node = new_server('main', testing => 1, settings => <<'CONF');
+wal_level = replica
+min_parallel_table_scan_size = 0
+max_worker_processes = 12
+max_parallel_workers = 8
+log_min_messages = debug1
+CONF
 
 # Rows as they come: inline, TOASTed, compressed by an expression, without a vector, without a direction, beyond what a
 # float can square, deleted, updated in place.
