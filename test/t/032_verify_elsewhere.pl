@@ -11,6 +11,8 @@ use IvfFile;
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
 $primary->append_conf('postgresql.conf', "autovacuum = off\nfsync = off\nmax_parallel_maintenance_workers = 0\nmax_prepared_transactions = 2");
+# PostgreSQL's own checksums would find damage first; from 18 on they are the default.
+system_log('pg_checksums', '--disable', '--pgdata', $primary->data_dir);
 $primary->start;
 $primary->safe_psql('postgres', q{
 	CREATE EXTENSION annex;
