@@ -20,6 +20,7 @@ class CentroidTable {
     void Finish();
 
     [[nodiscard]] size_t size() const noexcept { return scales_.size(); }
+    [[nodiscard]] const SketchLayout& layout() const noexcept { return layout_; }
     [[nodiscard]] const uint8_t* rows() const noexcept { return rows_.data(); }
     [[nodiscard]] const int8_t* codes(size_t list) const noexcept { return &codes_[list * padded_]; }
     [[nodiscard]] float scale(size_t list) const noexcept { return scales_[list]; }
@@ -31,7 +32,7 @@ class CentroidTable {
     }
 
     [[nodiscard]] static size_t BytesPerList(size_t padded) noexcept {
-        return padded + SketchLayout{padded}.entry_bytes() + 2 * sizeof(float) + sizeof(HeapTid);
+        return padded + CodeBytes(padded) + sizeof(SketchTrailer) + 2 * sizeof(float) + sizeof(HeapTid);
     }
 
   private:

@@ -27,6 +27,8 @@ namespace annex {
 
 inline constexpr size_t kMaxColumns = 16;
 inline constexpr size_t kMaxImageBytes = 64;  // of all images of a row
+// That the values of a row take at most.
+inline constexpr size_t kMostValueBytes = (kMaxColumns / 8 + kMaxImageBytes + 3) / 4 * 4;
 
 // Images are ordered by `high`, then `low`. Those of up to 8 bytes lie in `high`; `low` is 0 then.
 struct ColumnImage {

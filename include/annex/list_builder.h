@@ -27,7 +27,7 @@ namespace annex {
 inline constexpr size_t kSampleRowsPerList = 64;
 // list_bytes: room for entries on one page of a list. A list and its second copies fill about one page, but hold at
 // least some 60 rows and at most some 200; small tables have one list.
-[[nodiscard]] size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept;
+[[nodiscard]] size_t RecommendedLists(double rows, const SketchLayout& layout, size_t list_bytes, size_t most) noexcept;
 
 // What EncodeBatch makes of a row: all that an index stores, or only the entries of one whose row stays where it is.
 enum class RecordKind : uint8_t { kRowAndEntries, kEntries };
@@ -37,6 +37,10 @@ class ListBuilder {
     ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int threads);
     ListBuilder(ListBuilder&&) noexcept;
     ~ListBuilder();
+
+    // The filter columns that entries carry; none unless this is called, before training ends.
+    void SetColumns(const ColumnLayout& columns) noexcept { layout_.columns = columns; }
+    [[nodiscard]] const SketchLayout& layout() const noexcept { return layout_; }
 
     // The mean of the rows (of their directions, for cosine) that were added; the origin if there were none.
     void AddToMean(const float* x);
@@ -71,10 +75,11 @@ class ListBuilder {
     // Bytes that the centroids take while rows are encoded.
     [[nodiscard]] size_t CentroidMemory() const noexcept { return lists_ * padded_ * (2 * sizeof(float) + 1); }
 
-    // Puts a normal row into the batch. Other classes are the caller's to keep.
-    RowClass AddRow(const float* x, HeapTid heap_tid);
+    // Puts a normal row into the batch, with the values of its filter columns, if there are any. Other classes are the
+    // caller's to keep.
+    RowClass AddRow(const float* x, HeapTid heap_tid, const uint8_t* values = nullptr);
     // The same for y[padded] in the index's space; the entries name `place`.
-    void AddTransformedRow(const float* y, HeapTid heap_tid, Place place);
+    void AddTransformedRow(const float* y, HeapTid heap_tid, Place place, const uint8_t* values = nullptr);
     [[nodiscard]] bool BatchFull() const noexcept { return batch_size_ == batch_capacity_; }
     // Assigns and encodes the batch and returns how many rows it had. They stay valid until the next AddRow.
     size_t EncodeBatch();
@@ -108,12 +113,14 @@ class ListBuilder {
 
   private:
     void BeginEncoding(bool spill, RecordKind kind);
+    void Keep(HeapTid heap_tid, Place place, const uint8_t* values) noexcept;
     void EncodeRow(const RowEncoder& encoder, size_t i) noexcept;
     [[nodiscard]] const float* centroid(size_t list) const noexcept { return &centroids_[list * padded_]; }
 
     Metric metric_;
     size_t dimensions_;
     size_t padded_;
+    SketchLayout layout_;
     uint64_t seed_;
     int threads_;
     std::vector<double> sum_;
@@ -138,6 +145,7 @@ class ListBuilder {
     size_t record_bytes_ = 0;
     std::vector<float> rows_;
     std::vector<HeapTid> tids_;
+    std::vector<uint8_t> values_;  // of the filter columns
     std::vector<Place> places_;
     std::vector<float> squared_residuals_;
     std::vector<Assignment> assignments_;

@@ -27,6 +27,8 @@ class RowPlacer {
     // row.
     void BeginLists();
 
+    // The filter columns of the index; none unless this is called, before Begin.
+    void SetColumns(const ColumnLayout& columns) noexcept { search_.SetColumns(columns); }
     [[nodiscard]] ListSearch& search() noexcept { return search_; }
     // Centroids whose rows are to be considered, after the ranking.
     [[nodiscard]] std::span<const Survivor> NextCentroids() { return search_.NextCentroids(kConsidered); }
@@ -34,9 +36,9 @@ class RowPlacer {
     // Ranking and considering from a table in memory.
     void ConsiderTable(const CentroidTable& table);
     // Chooses the nearest list and, with `spill`, a second one, and encodes the row for those that it is not placed in
-    // yet; heap_tid goes into the entries, whose places are the caller's to fill in. Throws kCorrupted if two centroids
-    // stand for one list.
-    void Place(HeapTid heap_tid, bool spill);
+    // yet; heap_tid and the values of the filter columns, if there are any, go into the entries, whose places are the
+    // caller's to fill in. Throws kCorrupted if two centroids stand for one list.
+    void Place(HeapTid heap_tid, bool spill, const uint8_t* values = nullptr);
 
     [[nodiscard]] std::span<const Placement> placements() const noexcept { return placements_; }
     [[nodiscard]] const RowFactors& factors() const noexcept { return factors_; }
@@ -56,7 +58,7 @@ class RowPlacer {
         size_t row;  // in centroids_
     };
 
-    void Add(const Near& list, HeapTid heap_tid);
+    void Add(const Near& list, HeapTid heap_tid, const uint8_t* values);
     [[nodiscard]] const Near& Second() const;
 
     const Space* space_ = nullptr;

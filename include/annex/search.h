@@ -53,7 +53,8 @@ namespace annex {
 
 // Which rows a search may return.
 struct RowFilter {
-    const TidSet* rows = nullptr;  // nullptr: any
+    const TidSet* rows = nullptr;           // nullptr: any
+    const ColumnFilter* columns = nullptr;  // nullptr: any; of the layout that the search was told
 };
 
 // An entry whose sketch says that it may matter.
@@ -123,6 +124,11 @@ class ListSearch {
     static constexpr float kRhoWeight = 0.25F;
     // A patience that never ends a round.
     static constexpr float kEndlessPatience = std::numeric_limits<float>::infinity();
+
+    // The filter columns of the indexes that are searched from now on; none to begin with.
+    void SetColumns(const ColumnLayout& columns) noexcept { layout_.columns = columns; }
+    // Of the entries and blocks that are fed.
+    [[nodiscard]] const SketchLayout& layout() const noexcept { return layout_; }
 
     // Starts a search for q[space.dimensions()]; space must outlive it. epsilon: standard deviations of the sketch's
     // error that a bound allows for. max_candidates bounds the memory (each candidate takes some 40 bytes). Returns the
@@ -232,10 +238,13 @@ class ListSearch {
     void Reset(const Space& space);
     void EstimateTable(const CentroidTable& table, size_t wanted);
     uint32_t EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates);
+    [[nodiscard]] uint32_t Admitted(const uint8_t* block);
+    [[nodiscard]] uint32_t AdmittedEntries(const uint8_t* entries, size_t count);
+    void CountAdmitted(uint32_t admitted, size_t slots) noexcept;
     void SumCodes(const uint8_t* codes, size_t rows);
-    void FeedBlock(const uint8_t* block);
-    void Estimate(const BlockTrailer& trailer);
-    [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among);
+    void FeedBlock(const uint8_t* block, uint32_t admitted);
+    void Estimate(const BlockTrailer& trailer, uint32_t admitted);
+    [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among, uint32_t admitted);
     void DropFiltered();
     void TraceSketches(const BlockTrailer& trailer, size_t first);
     [[nodiscard]] bool Open() const noexcept;
@@ -263,7 +272,8 @@ class ListSearch {
     const RowFilter* list_filter_ = nullptr;  // filter_, or nullptr while centroids are fed
     bool matched_ = false;                    // a row of this list passes it
     size_t row_in_block_ = 0;
-    BlockTrailer cut_{};  // of a block that goes on
+    BlockTrailer cut_{};         // of a block that goes on
+    uint32_t cut_admitted_ = 0;  // and which of its slots may matter; 0: nothing of it is looked at
     uint32_t sums_[kBlockSize] = {};
     std::vector<Survivor> survivors_;
     std::vector<Survivor> taken_;                    // handed out by TakeSurvivors

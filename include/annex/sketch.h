@@ -18,8 +18,10 @@
 //
 // Formats (little-endian, as in memory):
 //   code        P/8 bytes; bit i of byte j is dimension 8 j + i
-//   entry       code, then SketchTrailer (16 bytes): what an insert writes
-//   block       its head, the BlockTrailer (512 bytes); then P/8 rows of 32 bytes (row j = byte j of the 32 codes)
+//   entry       code, then SketchTrailer (16 bytes), then the values of the filter columns (annex/columns.h), if there
+//               are any: what an insert writes
+//   block       its head: the BlockTrailer (512 bytes) and the strips of the filter columns; then P/8 rows of 32 bytes
+//               (row j = byte j of the 32 codes)
 // so 32 entries take no less than the bytes of a block. What tells whether a slot is wanted at all comes first. A slot
 // whose heap_tid is invalid is dead or was never used.
 #pragma once
@@ -28,6 +30,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "annex/columns.h"
 #include "annex/kernels.h"
 #include "annex/space.h"
 
@@ -82,15 +85,24 @@ inline constexpr size_t kTrailerRows = sizeof(BlockTrailer) / kRowBytes;
 // How the entries and blocks of an index are laid out.
 struct SketchLayout {
     size_t padded = 0;  // dimensions
+    ColumnLayout columns{};
 
-    [[nodiscard]] constexpr size_t entry_bytes() const noexcept { return CodeBytes(padded) + sizeof(SketchTrailer); }
+    // Of an entry.
+    [[nodiscard]] size_t values_offset() const noexcept { return CodeBytes(padded) + sizeof(SketchTrailer); }
+    [[nodiscard]] size_t entry_bytes() const noexcept { return values_offset() + columns.value_bytes(); }
+    [[nodiscard]] const uint8_t* values(const uint8_t* entry) const noexcept { return entry + values_offset(); }
     // Of a block.
-    [[nodiscard]] constexpr size_t head_rows() const noexcept { return kTrailerRows; }
-    [[nodiscard]] constexpr size_t code_rows() const noexcept { return CodeRows(padded); }
-    [[nodiscard]] constexpr size_t block_rows() const noexcept { return head_rows() + code_rows(); }
-    [[nodiscard]] constexpr size_t block_bytes() const noexcept { return block_rows() * kRowBytes; }
+    [[nodiscard]] size_t head_rows() const noexcept { return kTrailerRows + columns.strip_rows(); }
+    [[nodiscard]] size_t code_rows() const noexcept { return CodeRows(padded); }
+    [[nodiscard]] size_t block_rows() const noexcept { return head_rows() + code_rows(); }
+    [[nodiscard]] size_t block_bytes() const noexcept { return block_rows() * kRowBytes; }
     [[nodiscard]] const uint8_t* codes(const uint8_t* block) const noexcept { return block + head_rows() * kRowBytes; }
 };
+
+// The strips of the filter columns in a block.
+[[nodiscard]] inline const uint8_t* StripsOf(const uint8_t* block) noexcept {
+    return block + sizeof(BlockTrailer);
+}
 
 // The trailers at the beginning of a block, which lies at a multiple of four bytes.
 [[nodiscard]] inline BlockTrailer* TrailerOf(uint8_t* block) noexcept {

@@ -12,10 +12,10 @@
 
 namespace annex {
 
-size_t RecommendedLists(double rows, size_t padded, size_t list_bytes, size_t most) noexcept {
+size_t RecommendedLists(double rows, const SketchLayout& layout, size_t list_bytes, size_t most) noexcept {
     // Half of a page's entries, since with second copies each row has two; less than 60 rows a list make the ranking of
     // centroids dearer than what shorter lists save, more than 200 make every probe so.
-    const double fit = static_cast<double>(list_bytes) / static_cast<double>(SketchLayout{padded}.entry_bytes()) / 2;
+    const double fit = static_cast<double>(list_bytes) / static_cast<double>(layout.entry_bytes()) / 2;
     const double rows_per_list = std::clamp(fit * 0.9, 60.0, 200.0);
     if (rows < 4 * rows_per_list) return 1;
     return static_cast<size_t>(std::clamp(std::ceil(rows / rows_per_list), 1.0, static_cast<double>(most)));
@@ -25,6 +25,7 @@ ListBuilder::ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int th
     : metric_(metric),
       dimensions_(dimensions),
       padded_(PaddedDimensions(dimensions)),
+      layout_{padded_},
       seed_(seed),
       threads_(threads),
       sum_(dimensions),
@@ -138,10 +139,11 @@ void ListBuilder::BeginEncoding(bool spill, RecordKind kind) {
     assigner_ = std::make_unique<Assigner>(centroids_.data(), lists_, padded_, threads_);
 
     record_bytes_ = (kind_ == RecordKind::kRowAndEntries ? sizeof(RowFactors) + padded_ : 0) +
-                    (spill_ ? 2 : 1) * SketchLayout{padded_}.entry_bytes();
+                    (spill_ ? 2 : 1) * layout_.entry_bytes();
     batch_capacity_ = std::clamp<size_t>((16 << 20) / (padded_ * sizeof(float) + record_bytes_), 1, assigner_->batch());
     rows_.resize(batch_capacity_ * padded_);
     tids_.resize(batch_capacity_);
+    values_.resize(batch_capacity_ * layout_.columns.value_bytes());
     places_.resize(batch_capacity_);
     assignments_.resize(batch_capacity_);
     squared_residuals_.resize(batch_capacity_);
@@ -151,16 +153,21 @@ void ListBuilder::BeginEncoding(bool spill, RecordKind kind) {
 
 // ---- Encoding ----
 
-RowClass ListBuilder::AddRow(const float* x, HeapTid heap_tid) {
+RowClass ListBuilder::AddRow(const float* x, HeapTid heap_tid, const uint8_t* values) {
     const RowClass row_class = space_->TransformRow(x, &rows_[batch_size_ * padded_]);
-    if (row_class != RowClass::kNormal) return row_class;
-    places_[batch_size_] = 0;
-    tids_[batch_size_++] = heap_tid;
+    if (row_class == RowClass::kNormal) Keep(heap_tid, 0, values);
     return row_class;
 }
 
-void ListBuilder::AddTransformedRow(const float* y, HeapTid heap_tid, Place place) {
+void ListBuilder::AddTransformedRow(const float* y, HeapTid heap_tid, Place place, const uint8_t* values) {
     std::memcpy(&rows_[batch_size_ * padded_], y, padded_ * sizeof(float));
+    Keep(heap_tid, place, values);
+}
+
+// Ends a row of the batch, whose vector is there.
+void ListBuilder::Keep(HeapTid heap_tid, Place place, const uint8_t* values) noexcept {
+    const size_t value_bytes = layout_.columns.value_bytes();
+    if (value_bytes > 0) std::memcpy(&values_[batch_size_ * value_bytes], values, value_bytes);
     places_[batch_size_] = place;
     tids_[batch_size_++] = heap_tid;
 }
@@ -178,7 +185,9 @@ void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
     const auto encode_entry = [&](uint32_t list) {
         const SketchTrailer trailer{EncodeSketch(y, centroid(list), padded_, inner_product, out), tids_[i], places_[i]};
         std::memcpy(out + CodeBytes(padded_), &trailer, sizeof trailer);
-        out += SketchLayout{padded_}.entry_bytes();
+        const size_t value_bytes = layout_.columns.value_bytes();
+        if (value_bytes > 0) std::memcpy(out + layout_.values_offset(), &values_[i * value_bytes], value_bytes);
+        out += layout_.entry_bytes();
     };
     const Assignment assignment = assignments_[i];
     encode_entry(assignment.primary);
@@ -203,6 +212,7 @@ void ListBuilder::FinishEncoding() noexcept {
     centroids_ = {};
     rows_ = {};
     tids_ = {};
+    values_ = {};
     places_ = {};
     assignments_ = {};
     squared_residuals_ = {};

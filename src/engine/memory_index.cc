@@ -115,7 +115,7 @@ void MemoryIndex::Train(ListBuilder* builder, const MemoryIndexOptions& options)
     const size_t padded = builder->space().padded();
     const size_t lists = options.lists > 0
                              ? options.lists
-                             : RecommendedLists(static_cast<double>(vectors_.count), padded, kListBytes, kMostLists);
+                             : RecommendedLists(static_cast<double>(vectors_.count), {padded}, kListBytes, kMostLists);
     builder->BeginSample(std::min(vectors_.count, lists * kSampleRowsPerList));
     for (size_t i = 0; i < vectors_.count; ++i) builder->AddToSample(vectors_.row(i));
     builder->BeginTraining(lists);

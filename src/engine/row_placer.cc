@@ -13,7 +13,7 @@ namespace annex {
 RowClass RowPlacer::Begin(const Space& space, const float* x) {
     space_ = &space;
     codes_.resize(space.padded());
-    entries_.resize(kMostPlacements * SketchLayout{space.padded()}.entry_bytes());
+    entries_.resize(kMostPlacements * SketchLayout{space.padded(), search_.layout().columns}.entry_bytes());
     placements_.clear();
     BeginLists();
     return search_.BeginRow(space, x);
@@ -43,16 +43,18 @@ void RowPlacer::ConsiderTable(const CentroidTable& table) {
         Consider({0, list, table.target(list)}, table.codes(list), table.scale(list));
 }
 
-void RowPlacer::Add(const Near& list, HeapTid heap_tid) {
+void RowPlacer::Add(const Near& list, HeapTid heap_tid, const uint8_t* values) {
     for (const Placement& placement : placements_)
         if (placement.list == list.target) return;
     if (placements_.size() == kMostPlacements) throw Error(ErrorKind::kCorrupted, "a row has too many lists");
     const size_t padded = space_->padded();
-    uint8_t* entry = &entries_[placements_.size() * SketchLayout{padded}.entry_bytes()];
+    const SketchLayout& layout = search_.layout();
+    uint8_t* entry = &entries_[placements_.size() * layout.entry_bytes()];
     const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,
                                              space_->metric() == Metric::kInnerProduct, entry),
                                 heap_tid, 0};
     std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
+    if (layout.columns.columns() > 0) std::memcpy(entry + layout.values_offset(), values, layout.columns.value_bytes());
     placements_.push_back({list.target, entry});
 }
 
@@ -76,18 +78,18 @@ const RowPlacer::Near& RowPlacer::Second() const {
     return near_[best];
 }
 
-void RowPlacer::Place(HeapTid heap_tid, bool spill) {
+void RowPlacer::Place(HeapTid heap_tid, bool spill, const uint8_t* values) {
     if (near_.empty()) throw Error(ErrorKind::kCorrupted, "an index without lists");
     std::sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
         return a.squared_distance != b.squared_distance ? a.squared_distance < b.squared_distance : a.row < b.row;
     });
     // The codes are the same wherever the row is placed.
     if (placements_.empty()) factors_ = RowEncoder(*space_).Encode(search_.y(), codes_.data());
-    Add(near_[0], heap_tid);
+    Add(near_[0], heap_tid, values);
     if (!spill || near_.size() < 2) return;
     const Near& second = Second();
     if (second.target == near_[0].target) throw Error(ErrorKind::kCorrupted, "two centroids stand for one list");
-    Add(second, heap_tid);
+    Add(second, heap_tid, values);
 }
 
 }  // namespace annex

@@ -26,7 +26,7 @@ static float RoundUp(double value) noexcept {
 
 void ListSearch::Reset(const Space& space) {
     space_ = &space;
-    layout_ = {space.padded()};
+    layout_.padded = space.padded();
     y_.resize(space.padded());
     scratch_.resize(layout_.block_bytes());
     survivors_.clear();
@@ -161,9 +161,10 @@ void ListSearch::SortRanked(size_t kept) {
 // table's entries are live, and its blocks whole but for the last, in which more than there are may be returned.
 uint32_t ListSearch::EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates) {
     const Kernels& kernels = ActiveKernels();
-    const uint8_t* rows = table.rows() + block * layout_.block_bytes();
+    const SketchLayout& layout = table.layout();
+    const uint8_t* rows = table.rows() + block * layout.block_bytes();
     std::fill(std::begin(sums_), std::end(sums_), 0);
-    kernels.sketch_accumulate(layout_.codes(rows), layout_.code_rows(), sketch_query_.table(), sums_);
+    kernels.sketch_accumulate(layout.codes(rows), layout.code_rows(), sketch_query_.table(), sums_);
     const BlockTrailer& trailer = *TrailerOf(rows);
     const float above = std::nextafterf(limit, kInfinity);
     uint32_t mask =
@@ -354,53 +355,93 @@ void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
         rows += taken * kRowBytes;
         count -= taken;
         if (row_in_block_ == block_rows) {
-            Estimate(cut_);
+            Estimate(cut_, cut_admitted_);
             row_in_block_ = 0;
         }
     }
-    for (; count >= block_rows; count -= block_rows, rows += block_rows * kRowBytes) FeedBlock(rows);
+    for (; count >= block_rows; count -= block_rows, rows += block_rows * kRowBytes) FeedBlock(rows, Admitted(rows));
     if (count == 0) return;
     if (count < layout_.head_rows()) throw Error(ErrorKind::kCorrupted, "the head of a sketch block is cut");
-    std::memcpy(&cut_, rows, sizeof cut_);
+    cut_admitted_ = Admitted(rows);
+    if (cut_admitted_ != 0) std::memcpy(&cut_, rows, sizeof cut_);
     std::fill(std::begin(sums_), std::end(sums_), 0);
     row_in_block_ = layout_.head_rows();
     SumCodes(layout_.codes(rows), count - row_in_block_);
 }
 
+// The slots of a block that its strips admit.
+uint32_t ListSearch::Admitted(const uint8_t* block) {
+    if (list_filter_ == nullptr || list_filter_->columns == nullptr) return UINT32_MAX;
+    // Where codes are skipped, no processor foresees the next block.
+    constexpr size_t kCacheLine = 64;
+    const uint8_t* strips = StripsOf(block);
+    for (size_t at = 0; at < layout_.columns.strip_bytes(); at += kCacheLine)
+        __builtin_prefetch(strips + layout_.block_bytes() + at);
+    const uint32_t admitted = list_filter_->columns->Matching(strips);
+    CountAdmitted(admitted, kBlockSize);
+    return admitted;
+}
+
+// Slots without an entry count as well: telling them apart would take longer than the filter does.
+void ListSearch::CountAdmitted(uint32_t admitted, size_t slots) noexcept {
+    const auto count = static_cast<uint64_t>(std::popcount(admitted));
+    counters_.skipped += slots - count;
+    if (list_filter_->rows == nullptr) counters_.passed += count;
+}
+
 // Adds up the next code rows of a block that is cut.
 void ListSearch::SumCodes(const uint8_t* codes, size_t rows) {
     const uint8_t* table = sketch_query_.table() + (row_in_block_ - layout_.head_rows()) * kRowBytes;
-    ActiveKernels().sketch_accumulate(codes, rows, table, sums_);
+    if (cut_admitted_ != 0) ActiveKernels().sketch_accumulate(codes, rows, table, sums_);
     row_in_block_ += rows;
 }
 
-void ListSearch::FeedBlock(const uint8_t* block) {
+void ListSearch::FeedBlock(const uint8_t* block, uint32_t admitted) {
+    if (admitted == 0) return;
     // Wanted when the codes have been read; a processor foresees only what follows on them.
     constexpr size_t kCacheLine = 64;
     for (size_t line = 0; line < sizeof(BlockTrailer); line += kCacheLine) __builtin_prefetch(block + line);
     std::fill(std::begin(sums_), std::end(sums_), 0);
     ActiveKernels().sketch_accumulate(layout_.codes(block), layout_.code_rows(), sketch_query_.table(), sums_);
-    Estimate(*TrailerOf(block));
+    Estimate(*TrailerOf(block), admitted);
 }
 
 void ListSearch::FeedEntries(const uint8_t* entries, size_t count) {
     if (count == 0) return;
     if (row_in_block_ != 0) throw Error(ErrorKind::kCorrupted, "entries follow an incomplete sketch block");
     for (size_t done = 0; done < count; done += kBlockSize) {
-        PackBlock(entries + done * layout_.entry_bytes(), std::min(kBlockSize, count - done), layout_, scratch_.data());
-        FeedBlock(scratch_.data());
+        const uint8_t* first = entries + done * layout_.entry_bytes();
+        const size_t taken = std::min(kBlockSize, count - done);
+        const uint32_t admitted = AdmittedEntries(first, taken);
+        if (admitted == 0) continue;
+        PackBlock(first, taken, layout_, scratch_.data());
+        FeedBlock(scratch_.data(), admitted);
     }
 }
 
+// The same as Admitted() of entries, at most 32.
+uint32_t ListSearch::AdmittedEntries(const uint8_t* entries, size_t count) {
+    if (list_filter_ == nullptr || list_filter_->columns == nullptr) return UINT32_MAX;
+    uint32_t admitted = 0;
+    for (size_t v = 0; v < count; v++) {
+        const uint8_t* values = layout_.values(entries + v * layout_.entry_bytes());
+        admitted |= (list_filter_->columns->Matches(values) ? 1U : 0U) << v;
+    }
+    CountAdmitted(admitted, count);
+    return admitted;
+}
+
 // Bounds of a block whose sums are complete; what may matter becomes a survivor.
-void ListSearch::Estimate(const BlockTrailer& trailer) {
+void ListSearch::Estimate(const BlockTrailer& trailer, uint32_t admitted) {
+    if (admitted == 0) return;
     float bounds[kBlockSize];
     uint32_t mask = ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_,
                                                   threshold_, bounds);
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
+    mask &= admitted;
     const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
-    if (list_filter_ != nullptr && (mask != 0 || !matched_)) mask = Passing(trailer, mask);
+    if (list_filter_ != nullptr && (mask != 0 || !matched_)) mask = Passing(trailer, mask, admitted);
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
         mask &= mask - 1;
@@ -413,20 +454,21 @@ void ListSearch::Estimate(const BlockTrailer& trailer) {
 }
 
 // Those of a block that may matter, `among`, and pass the filter. As long as no row of the list is known to pass, the
-// others are asked about, too.
-uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among) {
+// others that the columns admit are asked about, too.
+uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among, uint32_t admitted) {
+    if (list_filter_->rows == nullptr && matched_) return among;
+    uint32_t live = 0;
+    for (size_t v = 0; v < kBlockSize; v++) live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
     if (list_filter_->rows == nullptr) {
-        matched_ = true;
+        matched_ = (admitted & live) != 0;
         return among;
     }
     const TidSet& rows = *list_filter_->rows;
-    uint32_t live = 0;
-    for (size_t v = 0; v < kBlockSize; v++) live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
     const uint32_t passing = rows.Matching(trailer.heap_tid, among & live);
     const auto passed = static_cast<uint64_t>(std::popcount(passing));
     counters_.passed += passed;
     counters_.skipped += static_cast<uint64_t>(std::popcount(among & live)) - passed;
-    matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & live);
+    matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & admitted & live);
     return passing;
 }
 

@@ -152,6 +152,8 @@ void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout,
         trailer.place[v] = 0;
     }
     std::memcpy(block, &trailer, sizeof(trailer));
+    if (layout.columns.columns() > 0)
+        PackStrips(layout.columns, layout.values(entries), entry_bytes, count, block + sizeof(trailer));
 }
 
 void UnpackEntry(const uint8_t* block, size_t v, const SketchLayout& layout, uint8_t* entry) noexcept {
@@ -162,6 +164,8 @@ void UnpackEntry(const uint8_t* block, size_t v, const SketchLayout& layout, uin
     const SketchTrailer last = {
         {trailer.f_add[v], trailer.f_rescale[v], trailer.f_error[v]}, trailer.heap_tid[v], trailer.place[v]};
     std::memcpy(entry + code_bytes, &last, sizeof(last));
+    if (layout.columns.columns() > 0)
+        LoadFromStrips(layout.columns, StripsOf(block), v, entry + layout.values_offset());
 }
 
 void KillSlot(BlockTrailer* trailer, size_t v) noexcept {

@@ -17,7 +17,7 @@ AssignPlan PlanAssigning(const ListBuilder& builder, double rows, int processes)
     const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
     const Size payload = sizeof(AssignedHead) + builder.record_bytes();
     return {PlanSpool(payload, rows, LastKey(static_cast<uint32>(builder.lists())), memory, processes),
-            PlanSpool(0, 0, LastKey(kSideChains), memory, processes)};
+            PlanSpool(builder.layout().columns.value_bytes(), 0, LastKey(kSideChains), memory, processes)};
 }
 
 static void EncodeBatch(Assigning* assigning) {
@@ -36,8 +36,9 @@ static void EncodeBatch(Assigning* assigning) {
     if (assigning->report) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, static_cast<int64>(assigned));
 }
 
-static void PutSide(Assigning* assigning, SideChain chain, HeapTid tid) {
-    PutRecord(&assigning->sides, RowKey(static_cast<uint32>(chain), tid), nullptr, 0, nullptr, 0);
+static void PutSide(Assigning* assigning, SideChain chain, HeapTid tid, const uint8* values) {
+    PutRecord(&assigning->sides, RowKey(static_cast<uint32>(chain), tid), values,
+              assigning->builder->layout().columns.value_bytes(), nullptr, 0);
 }
 
 extern "C" {
@@ -45,23 +46,25 @@ static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isn
     auto* assigning = static_cast<Assigning*>(arg);
     const HeapTid tid = FromItemPointer(*heap_tid);
     assigning->index_tuples += 1;
-    if (isnull[0]) {
-        PutSide(assigning, SideChain::kNull, tid);
-        return;
-    }
+    uint8 column_values[kMostValueBytes];
     MemoryContext old_context = MemoryContextSwitchTo(assigning->tuple_context);
-    const float* x = IndexedFloats(values[0], assigning->dimensions);
+    FilterValues(assigning->columns, values, isnull, column_values);
     RowClass row_class = RowClass::kNormal;
     bool full = false;
-    Guard([&] {
-        row_class = assigning->builder->AddRow(x, tid);
-        full = assigning->builder->BatchFull();
-    });
+    if (!isnull[0]) {
+        const float* x = IndexedFloats(values[0], assigning->dimensions);
+        Guard([&] {
+            row_class = assigning->builder->AddRow(x, tid, column_values);
+            full = assigning->builder->BatchFull();
+        });
+    }
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(assigning->tuple_context);
 
-    if (row_class != RowClass::kNormal)
-        PutSide(assigning, row_class == RowClass::kNaN ? SideChain::kNaN : SideChain::kFirst, tid);
+    if (isnull[0])
+        PutSide(assigning, SideChain::kNull, tid, column_values);
+    else if (row_class != RowClass::kNormal)
+        PutSide(assigning, row_class == RowClass::kNaN ? SideChain::kNaN : SideChain::kFirst, tid, column_values);
     if (full) EncodeBatch(assigning);
 }
 }

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include "annex/list_builder.h"
+#include "pg/index/filter_column.h"
 #include "pg/ivf/page.h"
 #include "pg/ivf/spool.h"
 
@@ -34,8 +35,8 @@ static_assert(kMaxLists <= 1 << 16 && kSideChains <= 1 << 16);
     return (static_cast<uint64>(lists) << 48) - 1;
 }
 
-// A row's payload: this, then the record that ListBuilder encoded. Rows without codes have none, only a key, whose list
-// is a SideChain.
+// A row's payload: this, then the record that ListBuilder encoded. That of a row without codes is the values of its
+// filter columns; the list of its key is a SideChain.
 struct AssignedHead {
     uint32 secondary;  // list of the second copy, or kNoList
     float squared_residual;
@@ -56,6 +57,7 @@ inline constexpr const char* kSideSpool = "sides";
 struct Assigning {
     ListBuilder* builder;
     int dimensions;
+    FilterColumns columns;
     Spool rows;
     Spool sides;
     MemoryContext tuple_context;  // reset for each heap tuple

@@ -43,6 +43,7 @@ struct Build {
     SortedRecords* rows;
     SortedRecords* sides;
     Spool entries;
+    uint8* entry;  // scratch
     double heap_tuples;
     double index_tuples;
     int64 coded;  // rows that have codes
@@ -62,15 +63,17 @@ static void DeleteWithContext(void* arg) noexcept {
 }
 }
 
-ListBuilder** NewBuilder(Metric metric, int dimensions, int threads) {
+ListBuilder** NewBuilder(Relation index, Metric metric, int dimensions, int threads) {
     auto** holder = static_cast<ListBuilder**>(palloc0(sizeof(ListBuilder*)));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
     callback->func = DeleteWithContext;
     callback->arg = holder;
     MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+    const ColumnLayout columns = FilterColumnsOf(index).layout;
     Guard([&] {
         if (threads > 1) StartThreads(threads);
         *holder = new ListBuilder(metric, static_cast<size_t>(dimensions), kSeed, threads);
+        (*holder)->SetColumns(columns);
     });
     return holder;
 }
@@ -134,6 +137,7 @@ static void AssignAll(Build* build, double rows) {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(rows));
     Assigning assigning{build->builder,
                         build->dimensions,
+                        FilterColumnsOf(build->index),
                         NewSpool(plan.rows),
                         NewSpool(plan.sides),
                         nullptr,
@@ -155,22 +159,23 @@ static void AssignAll(Build* build, double rows) {
 // ---- Writing ----
 
 static void PutEntry(Build* build, uint32 list, Place place, const uint8* entry) {
-    const Size bytes = SketchLayoutOf(build->meta).entry_bytes();
-    static_assert(offsetof(SketchTrailer, place) + sizeof place == sizeof(SketchTrailer),
-                  "an entry ends with its place");
-    PutRecord(&build->entries, static_cast<uint64>(list) << 48 | place, entry, bytes - sizeof place, &place,
-              sizeof place);
+    const SketchLayout& layout = build->writer.sketches;
+    memcpy(build->entry, entry, layout.entry_bytes());
+    memcpy(build->entry + CodeBytes(layout.padded) + offsetof(SketchTrailer, place), &place, sizeof place);
+    PutRecord(&build->entries, static_cast<uint64>(list) << 48 | place, build->entry, layout.entry_bytes(), nullptr, 0);
 }
 
 // Rows in the order of their primary lists; their entries, now that they have places, go to the second sort.
 static void WriteRows(Build* build) {
     const uint32 padded = build->meta.padded;
-    const Size entry_bytes = SketchLayoutOf(build->meta).entry_bytes();
+    const SketchLayout& layout = build->writer.sketches;
+    const Size entry_bytes = layout.entry_bytes();
     const Size memory = static_cast<Size>(maintenance_work_mem) * 1024;
     build->entries = NewSpool(PlanSpool(entry_bytes, static_cast<double>(build->coded) * (build->meta.spill + 1),
                                         LastKey(build->meta.lists), memory, 1));
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseWritingRows);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
+    build->entry = static_cast<uint8*>(palloc(entry_bytes));
     RowWriter rows(build->writer, RowOwner::kHeap);
     uint64 key;
     int64 done = 0;
@@ -182,9 +187,10 @@ static void WriteRows(Build* build) {
         const uint8* codes = payload + sizeof head + sizeof factors;
         const uint32 list = KeyList(key);
         build->builder->CountRow(list, head.squared_residual);
-        const Place place = rows.Add(KeyTid(key), factors, codes);
-        PutEntry(build, list, place, codes + padded);
-        if (head.secondary != kNoList) PutEntry(build, head.secondary, place, codes + padded + entry_bytes);
+        const uint8* entry = codes + padded;
+        const Place place = rows.Add(KeyTid(key), factors, layout.values(entry), codes);
+        PutEntry(build, list, place, entry);
+        if (head.secondary != kNoList) PutEntry(build, head.secondary, place, entry + entry_bytes);
         if (++done % 1024 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
     }
     if (BufferIsValid(rows.buffer)) build->meta.row_insert = BufferGetBlockNumber(rows.buffer);
@@ -197,11 +203,11 @@ static void WriteRows(Build* build) {
 static void WriteSides(Build* build) {
     SideWriter side(build->writer);
     uint64 key;
-    while (NextRecord(build->sides, &key) != nullptr) {
+    while (const uint8* values = NextRecord(build->sides, &key)) {
         const uint32 chain = KeyList(key);
         if (BufferIsValid(side.buffer) && side.chain != static_cast<SideChain>(chain)) side.Finish();
         side.Begin(static_cast<SideChain>(chain), &build->meta.side[chain]);
-        side.Add(KeyTid(key));
+        side.Add(KeyTid(key), values);
     }
     side.Finish();
     EndRecords(build->sides);
@@ -250,13 +256,13 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
 // The root: a refinement row and an entry for each centroid, whose errors are the lists' rho.
 static void WriteCentroids(Build* build, ListDescriptor* descriptors) {
     const ListBuilder* builder = build->builder;
-    auto* entry = static_cast<uint8*>(palloc(SketchLayoutOf(build->meta).entry_bytes()));
+    auto* entry = static_cast<uint8*>(palloc0(build->writer.sketches.entry_bytes()));
     RowWriter rows(build->writer, RowOwner::kCentroids);
     for (uint32 list = 0; list < build->meta.lists; list++) {
         const HeapTid target = ListTarget(ListAt(build->meta, list));
         descriptors[list].rho = builder->Rho(list);
         descriptors[list].centroid = rows.Add(target, RowFactors{builder->centroid_scale(list), descriptors[list].rho},
-                                              reinterpret_cast<const uint8*>(builder->centroid_codes(list)));
+                                              nullptr, reinterpret_cast<const uint8*>(builder->centroid_codes(list)));
     }
     rows.Finish();
 
@@ -299,7 +305,7 @@ static void WriteMetaPage(Build* build) {
     ReleaseNewPage(build->writer, buffer);
 }
 
-static void InitMeta(Build* build, const OpclassInfo& info) {
+static void InitMeta(Build* build, const OpclassInfo& info, const ColumnLayout& columns) {
     MetaPage* meta = &build->meta;
     meta->magic = kMagic;
     meta->version = kFormatVersion;
@@ -316,19 +322,21 @@ static void InitMeta(Build* build, const OpclassInfo& info) {
     meta->root.level = 1;
     meta->root.generation = meta->generation;
     meta->row_insert = InvalidBlockNumber;
+    meta->column_count = static_cast<uint8>(columns.columns());
+    for (Size i = 0; i < columns.columns(); i++) meta->column_widths[i] = static_cast<uint8>(columns.width(i));
     for (ChainEnds& chain : meta->side) chain = {InvalidBlockNumber, InvalidBlockNumber, InvalidBlockNumber};
 }
 
 static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, ForkNumber fork) {
-    (void)FilterColumnsOf(index);
+    const FilterColumns columns = FilterColumnsOf(index);
     const OpclassInfo& info = OpclassOf(index);
     Build build{};
     build.heap = heap;
     build.index = index;
     build.index_info = index_info;
     build.dimensions = IndexDimensions(index, kMaxDimensions);
-    InitMeta(&build, info);
-    build.writer = Writer{index, fork, build.meta.padded, SketchLayoutOf(build.meta), false};
+    InitMeta(&build, info, columns.layout);
+    build.writer = WriterOf(index, fork, build.meta, false);
     return build;
 }
 
@@ -342,7 +350,7 @@ static void LogPages(const Build& build, ForkNumber fork) {
 // One list around the origin and no rows.
 static void BuildEmpty(Relation index, ForkNumber fork) {
     Build build = BeginBuild(nullptr, index, nullptr, fork);
-    ListBuilder** holder = NewBuilder(build.meta.metric, build.dimensions, 1);
+    ListBuilder** holder = NewBuilder(index, build.meta.metric, build.dimensions, 1);
     build.builder = *holder;
     Guard([&] {
         build.builder->FinishMean();
@@ -360,7 +368,7 @@ static void BuildEmpty(Relation index, ForkNumber fork) {
 }
 
 static void BuildFromHeap(Build* build) {
-    ListBuilder** holder = NewBuilder(build->meta.metric, build->dimensions, BuildThreads(build->heap));
+    ListBuilder** holder = NewBuilder(build->index, build->meta.metric, build->dimensions, BuildThreads(build->heap));
     build->builder = *holder;
 
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseSampling);

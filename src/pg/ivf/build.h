@@ -25,7 +25,7 @@ struct SamplePlan {
 [[nodiscard]] int BuildThreads(Relation heap);
 
 // An engine object that ends, with its threads, when the current memory context does.
-[[nodiscard]] ListBuilder** NewBuilder(Metric metric, int dimensions, int threads);
+[[nodiscard]] ListBuilder** NewBuilder(Relation index, Metric metric, int dimensions, int threads);
 void DeleteBuilder(ListBuilder** builder);
 
 }  // namespace annex::pg::ivf

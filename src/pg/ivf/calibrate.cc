@@ -71,10 +71,12 @@ static void DeleteEngine(void* arg) noexcept {
 static void Prepare(Calibration* calibration) {
     MetaPage* meta = calibration->meta;
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+    const ColumnLayout columns = ColumnsOf(*meta);
     const double entries = meta->listed_rows * (meta->spill != 0 ? 2 : 1) / meta->lists;
     Guard([&] {
         calibration->engine = new Engine{{}, {}, Calibrator(meta->metric, meta->padded, entries)};
         calibration->engine->search.TraceInto(&calibration->engine->trace);
+        calibration->engine->search.SetColumns(columns);
     });
     callback->func = DeleteEngine;
     callback->arg = calibration->engine;
@@ -221,7 +223,7 @@ void Calibrate(Relation index, MetaPage* meta) {
     MemoryContext old_context = MemoryContextSwitchTo(context);
     MetaPage copy = *meta;
     copy.calibrated_rows = meta->listed_rows;
-    Calibration calibration{index, &copy, {}, nullptr, nullptr, RowLayout(meta->padded)};
+    Calibration calibration{index, &copy, {}, nullptr, nullptr, RowLayoutOf(*meta)};
     Prepare(&calibration);
     if (SearchAll(&calibration)) {
         FillIn(&calibration);

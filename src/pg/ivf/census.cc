@@ -65,7 +65,7 @@ static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrateg
     if (PageIsOurs(page) && KindOf(page) == PageKind::kList) {
         CountListPage(counting, ListPage::Open(index, block, page, SketchLayoutOf(*counting->meta)));
     } else if (PageIsOurs(page) && KindOf(page) == PageKind::kRows) {
-        const RowPage rows = RowPage::Open(index, block, page, RowLayout(counting->meta->padded));
+        const RowPage rows = RowPage::Open(index, block, page, RowLayoutOf(*counting->meta));
         if (rows.header->owner == RowOwner::kHeap) counting->census->rows += rows.header->live;
     }
     UnlockReleaseBuffer(buffer);
@@ -129,8 +129,8 @@ static constexpr double kDrifted = 1.1;
 static constexpr double kFewestRows = 1000;
 
 bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists) {
-    const auto recommended =
-        static_cast<uint32>(RecommendedLists(census.rows, meta.padded, kListAreaBytes, static_cast<Size>(kMaxLists)));
+    const auto recommended = static_cast<uint32>(
+        RecommendedLists(census.rows, SketchLayoutOf(meta), kListAreaBytes, static_cast<Size>(kMaxLists)));
     // An explicit number of lists holds as soon as the rows suffice for it.
     *lists = meta.list_option > 0 ? std::min(meta.list_option, std::max(recommended, 1U)) : recommended;
     if (meta.list_option > 0 && census.rows >= 4.0 * meta.list_option) *lists = meta.list_option;

@@ -63,7 +63,7 @@ static Shape ReadShape(const IndexOptInfo* info) {
     shape.entries = shape.rows * (meta.spill != 0 ? 2 : 1);
     shape.list_pages = std::max(shape.entries * entry_bytes / BLCKSZ, lists);
     shape.root_pages = 1 + lists * entry_bytes / BLCKSZ;
-    shape.rows_per_page = RowLayout(meta.padded).rows_per_page;
+    shape.rows_per_page = RowLayoutOf(meta).rows_per_page;
     shape.row_pages = shape.rows / shape.rows_per_page + 1;
     // Lists lie on contiguous pages and rows in the order of lists, so pages cost what sequential ones do.
     double random_page_cost_here;

@@ -150,7 +150,7 @@ static void NoteRowPage(Relation index, BlockNumber left, BlockNumber block) {
 }
 
 BlockNumber AddRowPage(Relation index, const MetaPage& meta, BlockNumber left) {
-    const RowLayout layout(meta.padded);
+    const RowLayout layout = RowLayoutOf(meta);
     if (RelationGetNumberOfBlocks(index) >= layout.MaxBlock())
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("index \"%s\" cannot have more than %u blocks",
@@ -185,7 +185,8 @@ BlockNumber AddRowPage(Relation index, const MetaPage& meta, BlockNumber left) {
     return head_block;
 }
 
-BlockNumber ExtendSideChain(Relation index, SideChain chain) {
+BlockNumber ExtendSideChain(Relation index, const MetaPage& meta, SideChain chain) {
+    const SideLayout layout = SideLayoutOf(meta);
     Buffer meta_buffer = LockPage(index, 0);
     CheckPage(index, 0, BufferGetPage(meta_buffer), PageKind::kMeta);
     const ChainEnds before = MetaOf(BufferGetPage(meta_buffer))->side[static_cast<int>(chain)];
@@ -194,10 +195,10 @@ BlockNumber ExtendSideChain(Relation index, SideChain chain) {
         if (before.last == 0 || before.last >= RelationGetNumberOfBlocks(index))
             ReportCorrupted(index, 0, "a side chain ends at an impossible page");
         last_buffer = LockPage(index, before.last);
-        const SidePage last = SidePage::Open(index, before.last, BufferGetPage(last_buffer));
+        const SidePage last = SidePage::Open(index, before.last, BufferGetPage(last_buffer), layout);
         if (last.header->chain != chain || NextOf(last.page) != InvalidBlockNumber)
             ReportCorrupted(index, before.last, "the page is not the end of its side chain");
-        if (last.header->count < kSideTidsPerPage) {
+        if (last.header->count < layout.rows_per_page) {
             UnlockReleaseBuffer(last_buffer);
             UnlockReleaseBuffer(meta_buffer);
             return before.last;

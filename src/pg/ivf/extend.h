@@ -45,7 +45,7 @@ struct ListRoom {
 // where the meta page names that one or none, it names the new one.
 [[nodiscard]] BlockNumber AddRowPage(Relation index, const MetaPage& meta, BlockNumber left);
 
-// The same for a side chain.
-[[nodiscard]] BlockNumber ExtendSideChain(Relation index, SideChain chain);
+// The same for a side chain, if its last page has no room.
+[[nodiscard]] BlockNumber ExtendSideChain(Relation index, const MetaPage& meta, SideChain chain);
 
 }  // namespace annex::pg::ivf

@@ -143,11 +143,11 @@ bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId 
         CheckMoved(index, meta, *block, "the page belongs to another list");
         return false;
     }
-    const ListPage page = ListPage::Open(index, *block, bytes, SketchLayoutOf(meta));
+    const ListPage page = ListPage::Open(index, *block, bytes, search->layout());
     PrefetchPage(file->cached, NextOf(page.page));
     Guard([&] {
         search->FeedRows(page.area(), page.header->rows, page.header->start_row);
-        search->FeedEntries(page.entry(0, SketchLayoutOf(meta)), page.header->entries);
+        search->FeedEntries(page.entry(0, search->layout()), page.header->entries);
     });
     *block = NextOf(page.page);
     UnlockReleaseBuffer(buffer);

@@ -48,7 +48,7 @@ class ReadAhead {
 class RowReader {
   public:
     RowReader(IndexFile* file, const MetaPage& meta, int8* scratch)
-        : file_(file), index_(file->index), layout_(meta.padded), padded_(meta.padded), scratch_(scratch) {}
+        : file_(file), index_(file->index), layout_(RowLayoutOf(meta)), padded_(meta.padded), scratch_(scratch) {}
 
     // Asks for the memory of the row at a place, so that it is on its way when Read needs it.
     void Prefetch(Place place) const;

@@ -74,12 +74,12 @@ void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page pag
     if (kind == PageKind::kList) {
         CountListPage(meta, ListPage::Open(index, block, page, SketchLayoutOf(meta)), counts);
     } else if (kind == PageKind::kRows) {
-        const RowPage rows = RowPage::Open(index, block, page, RowLayout(meta.padded));
+        const RowPage rows = RowPage::Open(index, block, page, RowLayoutOf(meta));
         if (rows.header->owner == RowOwner::kCentroids) return;
         counts->rows += rows.header->live;
         counts->free_slots += rows.header->used - rows.header->live;
     } else if (kind == PageKind::kSide) {
-        const SidePage side = SidePage::Open(index, block, page);
+        const SidePage side = SidePage::Open(index, block, page, SideLayoutOf(meta));
         counts->side_rows[static_cast<int>(side.header->chain)] += side.header->count;
     }
 }

@@ -5,6 +5,7 @@
 // exclusive locks, if they are still what they were chosen for. These are only waited for with no other lock held, so
 // that the meta page is never locked for long.
 #include "pg/guard.h"
+#include "pg/index/filter_column.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/delta.h"
@@ -92,7 +93,7 @@ enum class LeftBecause : uint8 { kNothing, kFull, kBusy };
 // A row page that may have a free slot, other than the one that is left.
 static BlockNumber FindRowPage(Inserter* inserter, BlockNumber left, LeftBecause because) {
     Relation index = inserter->index;
-    const RowLayout layout(inserter->meta.padded);
+    const RowLayout layout = RowLayoutOf(inserter->meta);
     BlockNumber block = InvalidBlockNumber;
     if (because == LeftBecause::kFull) inserter->left_row_page = left;
     if (because == LeftBecause::kNothing) {
@@ -116,7 +117,7 @@ static BlockNumber FindRowPage(Inserter* inserter, BlockNumber left, LeftBecause
 // The second page of a row page's rows, which never changes once it is linked; InvalidBlockNumber where rows take one
 // page or the block is not a row page.
 static BlockNumber TailOf(Relation index, const MetaPage& meta, BlockNumber row_block) {
-    if (!RowLayout(meta.padded).TwoPages(meta.padded)) return InvalidBlockNumber;
+    if (!RowLayoutOf(meta).TwoPages(meta.padded)) return InvalidBlockNumber;
     Buffer buffer = ReadBuffer(index, row_block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     Page page = BufferGetPage(buffer);
@@ -256,7 +257,7 @@ static bool StillPlanned(const Inserter& inserter, Page page) {
 
 // A free slot for the row on its page, if it is still one of rows.
 static bool FindSlot(Inserter* inserter, const Record& record, uint16* slot) {
-    const RowLayout layout(inserter->meta.padded);
+    const RowLayout layout = RowLayoutOf(inserter->meta);
     Page bytes = record.set.PageOf(record.row_block);
     if (!PageIsOurs(bytes) || KindOf(bytes) != PageKind::kRows) return false;
     const RowPage rows = RowPage::Open(inserter->index, record.row_block, bytes, layout);
@@ -280,7 +281,7 @@ static bool HasRoomFor(Inserter* inserter, const Record& record, const Target& t
 }
 
 static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16 slot, DeltaRecord* delta) {
-    const RowLayout layout(inserter->meta.padded);
+    const RowLayout layout = RowLayoutOf(inserter->meta);
     const int8* codes = inserter->placer->codes();
     Buffer buffer = record.set.Of(record.row_block);
     Page bytes = BufferGetPage(buffer);
@@ -295,10 +296,11 @@ static void PutRow(Inserter* inserter, NewRow* row, const Record& record, uint16
     const uint16 lower = RowPage::Lower(header, layout);
     delta->Put(to, kLowerOffset, &lower, sizeof lower);
     const RowHeader row_header{row->heap_tid, row->mark, inserter->placer->factors()};
-    char* row_bytes =
-        delta->Reserve(to, OffsetOn(bytes, page.row(layout, slot)), sizeof row_header + layout.head_codes);
+    char* row_bytes = delta->Reserve(to, OffsetOn(bytes, page.row(layout, slot)),
+                                     sizeof row_header + layout.value_bytes + layout.head_codes);
     memcpy(row_bytes, &row_header, sizeof row_header);
-    memcpy(row_bytes + sizeof row_header, codes, layout.head_codes);
+    memcpy(row_bytes + sizeof row_header, row->values, layout.value_bytes);
+    memcpy(row_bytes + sizeof row_header + layout.value_bytes, codes, layout.head_codes);
     row->filled = header.live == layout.rows_per_page;
 
     if (record.tail_block == InvalidBlockNumber) return;
@@ -400,7 +402,7 @@ static void KeepRowPage(Inserter* inserter, const NewRow& row, BlockNumber row_b
     RelationSetTargetBlock(inserter->index, row.filled ? InvalidBlockNumber : row_block);
     if (!row.filled) return;
     inserter->left_row_page = row_block;
-    if (RowLayout(inserter->meta.padded).rows_per_page > 1) RecordPageWithFreeSpace(inserter->index, row_block, 0);
+    if (RowLayoutOf(inserter->meta).rows_per_page > 1) RecordPageWithFreeSpace(inserter->index, row_block, 0);
 }
 
 // Writes the row as it is planned: with as many entries as one record can take, then the other ones. False: the index
@@ -438,28 +440,27 @@ static bool WriteRow(Inserter* inserter, NewRow* row) {
 
 // ---- Rows without codes ----
 
-static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid) {
+static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid, const uint8* values) {
     MetaPage meta;
     ReadMeta(index, &meta);
+    const SideLayout layout = SideLayoutOf(meta);
     IndexFile file{index, 0};
     BlockNumber visited = 0;
     BlockNumber block = meta.side[static_cast<int>(chain)].insert;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
-        if (block == InvalidBlockNumber) block = ExtendSideChain(index, chain);
+        if (block == InvalidBlockNumber) block = ExtendSideChain(index, meta, chain);
         if (block == 0 || !file.Holds(block) || !file.Holds(visited++))
             ReportCorrupted(index, block, "a side chain names an impossible page");
         Buffer buffer = ReadBuffer(index, block);
         LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-        const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));
+        const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer), layout);
         if (page.header->chain != chain) ReportCorrupted(index, block, "the page belongs to another side chain");
         const BlockNumber next = NextOf(page.page);
-        if (page.header->count < kSideTidsPerPage) {
+        if (page.header->count < layout.rows_per_page) {
             GenericXLogState* state = GenericXLogStart(index);
             Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
-            const SidePage to = SidePage::At(bytes);
-            to.tids()[to.header->count++] = heap_tid;
-            to.SetLower();
+            SidePage::At(bytes).Append(layout, heap_tid, values);
             ANNEX_STOP_POINT("insert-side-before-record");
             GenericXLogFinish(state);
             UnlockReleaseBuffer(buffer);
@@ -472,9 +473,10 @@ static void InsertSide(Relation index, SideChain chain, HeapTid heap_tid) {
 
 // ---- The callback ----
 
-static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid) {
+static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid, const uint8* values) {
     NewRow row{};
     row.heap_tid = heap_tid;
+    row.values = values;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         switch (BeginRow(inserter, x)) {
@@ -482,10 +484,10 @@ static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid) {
                 if (PlanTargets(inserter, &row) && WriteRow(inserter, &row)) return;
                 break;
             case RowClass::kUnbounded:
-                InsertSide(inserter->index, SideChain::kFirst, heap_tid);
+                InsertSide(inserter->index, SideChain::kFirst, heap_tid, values);
                 return;
             case RowClass::kNaN:
-                InsertSide(inserter->index, SideChain::kNaN, heap_tid);
+                InsertSide(inserter->index, SideChain::kNaN, heap_tid, values);
                 return;
         }
         Refresh(inserter);
@@ -498,13 +500,17 @@ extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPoint
                           bool, IndexInfo* index_info) noexcept {
     using namespace annex::pg::ivf;
     const annex::HeapTid tid = FromItemPointer(*heap_tid);
+    uint8 column_values[annex::kMostValueBytes];
     if (isnull[0]) {
-        InsertSide(index, SideChain::kNull, tid);
+        annex::pg::FilterValues(annex::pg::FilterColumnsOf(index), values, isnull, column_values);
+        InsertSide(index, SideChain::kNull, tid, column_values);
         return false;
     }
     Inserter* inserter = GetInserter(index, index_info);
     MemoryContext old_context = MemoryContextSwitchTo(inserter->row_context);
-    InsertRow(inserter, annex::pg::IndexedFloats(values[0], static_cast<int>(inserter->meta.dimensions)), tid);
+    annex::pg::FilterValues(inserter->columns, values, isnull, column_values);
+    const float* x = annex::pg::IndexedFloats(values[0], static_cast<int>(inserter->meta.dimensions));
+    InsertRow(inserter, x, tid, column_values);
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(inserter->row_context);
     return false;

@@ -44,7 +44,11 @@ Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * SketchLayoutOf(inserter->meta).entry_bytes()));
     inserter->row_scratch = static_cast<int8*>(palloc(inserter->meta.padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-    Guard([&] { inserter->placer = new RowPlacer(); });
+    inserter->columns = FilterColumnsOf(index);
+    Guard([&] {
+        inserter->placer = new RowPlacer();
+        inserter->placer->SetColumns(inserter->columns.layout);
+    });
     callback->func = DeletePlacer;
     callback->arg = inserter->placer;
     MemoryContextRegisterResetCallback(inserter->context, callback);
@@ -106,14 +110,14 @@ RowClass BeginRow(Inserter* inserter, const float* x) {
 }
 
 // Places the row in the lists of one generation.
-static bool PlaceAmong(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, HeapTid heap_tid) {
+static bool PlaceAmong(Inserter* inserter, const MetaPage& meta, CachedIndex* cached, const NewRow& row) {
     RowPlacer* placer = inserter->placer;
     if (const CentroidTable* centroids = CentroidsOf(*cached)) {
         Guard([&] { placer->ConsiderTable(*centroids); });
     } else if (!ConsiderPages(inserter, meta, cached)) {
         return false;
     }
-    Guard([&] { placer->Place(heap_tid, meta.spill != 0); });
+    Guard([&] { placer->Place(row.heap_tid, meta.spill != 0, row.values); });
     return true;
 }
 
@@ -163,7 +167,7 @@ bool PlanTargets(Inserter* inserter, NewRow* row) {
     row->target_count = 0;
     if (!row->written) row->mark = 0;
     bool dying = false;
-    if (!PlaceAmong(inserter, inserter->meta, inserter->cached, row->heap_tid)) return false;
+    if (!PlaceAmong(inserter, inserter->meta, inserter->cached, *row)) return false;
     if (!AddTargets(inserter, inserter->meta, inserter->cached, 0, row, &dying)) return false;
     if (!dying) return true;
 
@@ -176,7 +180,7 @@ bool PlanTargets(Inserter* inserter, NewRow* row) {
     if (!AcquirePending(inserter)) return false;
     const size_t first = inserter->placer->placements().size();
     inserter->placer->BeginLists();
-    if (!PlaceAmong(inserter, inserter->pending_meta, inserter->pending_cached, row->heap_tid)) return false;
+    if (!PlaceAmong(inserter, inserter->pending_meta, inserter->pending_cached, *row)) return false;
     bool ignored = false;
     return AddTargets(inserter, inserter->pending_meta, inserter->pending_cached, first, row, &ignored);
 }

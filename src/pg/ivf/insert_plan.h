@@ -9,6 +9,7 @@
 #pragma once
 
 #include "annex/row_placer.h"
+#include "pg/index/filter_column.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
 
@@ -30,6 +31,7 @@ struct Inserter {
     uint32 pending_rows;  // that were put into pending lists
 
     BlockNumber left_row_page;  // a row page that is full, as the inserter knows, or InvalidBlockNumber
+    FilterColumns columns;
     RowPlacer* placer;
     uint8* pack_scratch;  // 32 entries
     int8* row_scratch;
@@ -54,6 +56,7 @@ struct ListKey {
 // One row on its way into the index.
 struct NewRow {
     HeapTid heap_tid;
+    const uint8* values;  // of its filter columns
 
     Target targets[RowPlacer::kMostPlacements];  // lists that are to get an entry yet
     int target_count;

@@ -1,8 +1,10 @@
 // Comparing what the pages of an index hold: rows with their entries, heap TIDs with each other and with the table.
 //
 // Both comparisons sort records of fixed size whose bytes compare as they should sort (numbers are big-endian):
-//   entries:  place (4)  kind (1)  heap TID (6)  list (4)     a row sorts before the entries that refer to its place
-//   tids:     heap TID (6)  block (4)
+//   entries:  place (4)  kind (1)  heap TID (6)  list (4)  values (8)
+//             a row sorts before the entries that refer to its place
+//   tids:     heap TID (6)  block (4)  values (8)
+// `values` is a hash of those of the filter columns, which is there only if the index has any.
 // Each sort may take half of maintenance_work_mem and goes on in temporary files.
 #include "pg/ivf/verify.h"
 
@@ -10,8 +12,11 @@ extern "C" {
 #include "catalog/index.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
+#include "common/hashfn.h"
 #include "utils/snapmgr.h"
 }
+
+#include "pg/index/filter_column.h"
 
 namespace annex::pg::ivf {
 
@@ -36,14 +41,26 @@ struct EntryRecord {
     RecordKind kind;
     uint64 tid;
     uint32 list;
+    uint64 values;
 };
-static constexpr Size kEntryRecordBytes = 15;
 
+static constexpr Size kEntryRecordBytes = 15;
 struct TidRecord {
     uint64 tid;
     BlockNumber block;
+    uint64 values;
 };
+
 static constexpr Size kTidRecordBytes = 10;
+static constexpr Size kValueHashBytes = 8;
+
+static Size HashBytes(const Inventory* inventory) {
+    return inventory->value_bytes > 0 ? kValueHashBytes : 0;
+}
+
+static uint64 HashOf(const Inventory* inventory, const uint8* values) {
+    return inventory->value_bytes == 0 ? 0 : hash_bytes_extended(values, static_cast<int>(inventory->value_bytes), 0);
+}
 
 static uint8* PutBigEndian(uint8* to, uint64 value, int bytes) {
     for (int i = bytes - 1; i >= 0; i--, value >>= 8) to[i] = static_cast<uint8>(value);
@@ -62,7 +79,7 @@ static Tuplesortstate* BeginSort(int sort_options) {
 }
 
 static void PutRecord(Tuplesortstate* sort, const uint8* bytes, Size size) {
-    alignas(varlena) char datum[VARHDRSZ + kEntryRecordBytes];
+    alignas(varlena) char datum[VARHDRSZ + kEntryRecordBytes + kValueHashBytes];
     SET_VARSIZE(datum, VARHDRSZ + size);
     memcpy(VARDATA(datum), bytes, size);
     tuplesort_putdatum(sort, PointerGetDatum(datum), false);
@@ -79,34 +96,37 @@ static bool GetRecord(Tuplesortstate* sort, uint8* bytes, Size size) {
     return true;
 }
 
-static void PutEntryRecord(Tuplesortstate* sort, const EntryRecord& record) {
-    uint8 bytes[kEntryRecordBytes];
+static void PutEntryRecord(Inventory* inventory, const EntryRecord& record) {
+    uint8 bytes[kEntryRecordBytes + kValueHashBytes];
     uint8* to = PutBigEndian(bytes, record.place, 4);
     to = PutBigEndian(to, static_cast<uint64>(record.kind), 1);
     to = PutBigEndian(to, record.tid, 6);
-    PutBigEndian(to, record.list, 4);
-    PutRecord(sort, bytes, sizeof bytes);
+    to = PutBigEndian(to, record.list, 4);
+    PutBigEndian(to, record.values, kValueHashBytes);
+    PutRecord(inventory->entries, bytes, kEntryRecordBytes + HashBytes(inventory));
 }
 
-static bool GetEntryRecord(Tuplesortstate* sort, EntryRecord* record) {
-    uint8 bytes[kEntryRecordBytes];
-    if (!GetRecord(sort, bytes, sizeof bytes)) return false;
+static bool GetEntryRecord(Inventory* inventory, EntryRecord* record) {
+    uint8 bytes[kEntryRecordBytes + kValueHashBytes] = {};
+    if (!GetRecord(inventory->entries, bytes, kEntryRecordBytes + HashBytes(inventory))) return false;
     uint64 place = 0, kind = 0, list = 0;
     const uint8* from = GetBigEndian(bytes, 4, &place);
     from = GetBigEndian(from, 1, &kind);
     from = GetBigEndian(from, 6, &record->tid);
-    GetBigEndian(from, 4, &list);
+    from = GetBigEndian(from, 4, &list);
+    GetBigEndian(from, kValueHashBytes, &record->values);
     record->place = static_cast<Place>(place);
     record->kind = static_cast<RecordKind>(kind);
     record->list = static_cast<uint32>(list);
     return true;
 }
 
-static bool GetTidRecord(Tuplesortstate* sort, TidRecord* record) {
-    uint8 bytes[kTidRecordBytes];
-    if (!GetRecord(sort, bytes, sizeof bytes)) return false;
+static bool GetTidRecord(Inventory* inventory, TidRecord* record) {
+    uint8 bytes[kTidRecordBytes + kValueHashBytes] = {};
+    if (!GetRecord(inventory->tids, bytes, kTidRecordBytes + HashBytes(inventory))) return false;
     uint64 block = 0;
-    GetBigEndian(GetBigEndian(bytes, 6, &record->tid), 4, &block);
+    const uint8* from = GetBigEndian(GetBigEndian(bytes, 6, &record->tid), 4, &block);
+    GetBigEndian(from, kValueHashBytes, &record->values);
     record->block = static_cast<BlockNumber>(block);
     return true;
 }
@@ -124,20 +144,22 @@ void EndInventory(Inventory* inventory) {
     inventory->entries = inventory->tids = nullptr;
 }
 
-void NoteRow(Inventory* inventory, Place place, HeapTid tid) {
-    if (inventory->entries != nullptr) PutEntryRecord(inventory->entries, {place, RecordKind::kRow, TidNumber(tid), 0});
-}
-
-void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list) {
+void NoteRow(Inventory* inventory, Place place, HeapTid tid, const uint8* values) {
     if (inventory->entries != nullptr)
-        PutEntryRecord(inventory->entries, {place, RecordKind::kEntry, TidNumber(tid), list});
+        PutEntryRecord(inventory, {place, RecordKind::kRow, TidNumber(tid), 0, HashOf(inventory, values)});
 }
 
-void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block) {
+void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list, const uint8* values) {
+    if (inventory->entries != nullptr)
+        PutEntryRecord(inventory, {place, RecordKind::kEntry, TidNumber(tid), list, HashOf(inventory, values)});
+}
+
+void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block, const uint8* values) {
     if (inventory->tids == nullptr) return;
-    uint8 bytes[kTidRecordBytes];
-    PutBigEndian(PutBigEndian(bytes, TidNumber(tid), 6), block, 4);
-    PutRecord(inventory->tids, bytes, sizeof bytes);
+    uint8 bytes[kTidRecordBytes + kValueHashBytes];
+    uint8* to = PutBigEndian(PutBigEndian(bytes, TidNumber(tid), 6), block, 4);
+    PutBigEndian(to, HashOf(inventory, values), kValueHashBytes);
+    PutRecord(inventory->tids, bytes, kTidRecordBytes + HashBytes(inventory));
 }
 
 void SortInventory(Inventory* inventory) {
@@ -161,7 +183,8 @@ static bool TupleIsGone(Relation table, uint64 tid) {
 struct PlaceGroup {
     Place place;
     bool has_row;
-    uint64 tid;        // of the row
+    uint64 tid;  // of the row
+    uint64 values;
     uint32 entries;    // that carry its TID
     uint32 last_list;  // of the last of these
 };
@@ -189,6 +212,10 @@ static void AddEntry(Inventory* inventory, PlaceGroup* group, const EntryRecord&
         ReportCorrupted(
             inventory->index, inventory->layout.Block(group->place),
             psprintf("the row in slot %u has two entries in one list", inventory->layout.Slot(group->place)));
+    if (group->values != entry.values)
+        ReportCorrupted(inventory->index, inventory->layout.Block(group->place),
+                        psprintf("the row in slot %u has other filter columns than its entry in list %u",
+                                 inventory->layout.Slot(group->place), entry.list));
     group->entries++;
     group->last_list = entry.list;
 }
@@ -196,10 +223,10 @@ static void AddEntry(Inventory* inventory, PlaceGroup* group, const EntryRecord&
 void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blocks) {
     PlaceGroup group{};
     EntryRecord record;
-    while (GetEntryRecord(inventory->entries, &record)) {
+    while (GetEntryRecord(inventory, &record)) {
         if (record.place != group.place) {
             FinishPlace(inventory, group);
-            group = {record.place, false, 0, 0, 0};
+            group = {record.place, false, 0, 0, 0, 0};
         }
         const BlockNumber block = inventory->layout.Block(record.place);
         if (block >= blocks || marks[block] != Mark::kHeapRows)
@@ -209,6 +236,7 @@ void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blo
         if (record.kind == RecordKind::kRow) {
             group.has_row = true;
             group.tid = record.tid;
+            group.values = record.values;
         } else {
             AddEntry(inventory, &group, record);
         }
@@ -220,9 +248,9 @@ void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blo
 
 void CheckTidsDiffer(Inventory* inventory) {
     TidRecord previous;
-    if (!GetTidRecord(inventory->tids, &previous)) return;
+    if (!GetTidRecord(inventory, &previous)) return;
     TidRecord record;
-    while (GetTidRecord(inventory->tids, &record)) {
+    while (GetTidRecord(inventory, &record)) {
         if (record.tid == previous.tid)
             ReportCorrupted(inventory->index, record.block,
                             psprintf("heap tuple (%u,%u) stands here, and in block %u", BlockOfTid(record.tid),
@@ -241,26 +269,30 @@ struct TableCheck {
     TidRecord ahead;    // read from the sort, of a later block
     bool more;          // `ahead` is one
     uint8 present[(UINT16_MAX + 1) / 8];
+    uint64* values;         // by offset: hashes of the filter columns' values; nullptr: there are none
+    MemoryContext context;  // reset for each tuple
+    FilterColumns columns;
 };
 
 static void GoToBlock(TableCheck* check, BlockNumber block) {
     if (check->block == InvalidBlockNumber || block < check->block) {
         tuplesort_rescan(check->inventory->tids);
-        check->more = GetTidRecord(check->inventory->tids, &check->ahead);
+        check->more = GetTidRecord(check->inventory, &check->ahead);
     }
     memset(check->present, 0, sizeof check->present);
     check->block = block;
     for (; check->more && BlockOfTid(check->ahead.tid) <= block;
-         check->more = GetTidRecord(check->inventory->tids, &check->ahead))
+         check->more = GetTidRecord(check->inventory, &check->ahead))
         if (BlockOfTid(check->ahead.tid) == block) {
             const OffsetNumber offset = OffsetOfTid(check->ahead.tid);
             check->present[offset / 8] = static_cast<uint8>(check->present[offset / 8] | 1 << (offset % 8));
+            if (check->values != nullptr) check->values[offset] = check->ahead.values;
         }
 }
 
 extern "C" {
 
-static void CheckTuple(Relation index, ItemPointer tid, Datum*, bool*, bool, void* state) noexcept {
+static void CheckTuple(Relation index, ItemPointer tid, Datum* values, bool* isnull, bool, void* state) noexcept {
     auto* check = static_cast<TableCheck*>(state);
     const BlockNumber block = ItemPointerGetBlockNumber(tid);
     const OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
@@ -271,16 +303,28 @@ static void CheckTuple(Relation index, ItemPointer tid, Datum*, bool*, bool, voi
                  errdetail("Tuple (%u,%u) of table \"%s\" is not in the index.", block, offset,
                            RelationGetRelationName(check->inventory->table)),
                  errhint("Please REINDEX it.")));
+    if (check->values == nullptr) return;
+    uint8 column_values[kMostValueBytes];
+    MemoryContext caller = MemoryContextSwitchTo(check->context);
+    FilterValues(check->columns, values, isnull, column_values);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(check->context);
+    if (HashOf(check->inventory, column_values) != check->values[offset])
+        ereport(ERROR,
+                (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
+                 errdetail("Tuple (%u,%u) of table \"%s\" has other filter columns in the index.", block, offset,
+                           RelationGetRelationName(check->inventory->table)),
+                 errhint("Please REINDEX it.")));
 }
-
 }  // extern "C"
-
 // Expressions and predicates of the index are evaluated with the rights of the table's owner, as its build does.
 void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
     auto* check = static_cast<TableCheck*>(palloc0(sizeof(TableCheck)));
     check->inventory = inventory;
     check->block = InvalidBlockNumber;
-
+    check->columns = FilterColumnsOf(inventory->index);
+    check->context = AllocSetContextCreate(CurrentMemoryContext, "annex_verify tuple", ALLOCSET_SMALL_SIZES);
+    if (inventory->value_bytes > 0) check->values = static_cast<uint64*>(palloc((UINT16_MAX + 1) * sizeof(uint64)));
     Oid user = InvalidOid;
     int security_context = 0;
     GetUserIdAndSecContext(&user, &security_context);
@@ -301,6 +345,8 @@ void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
 
     AtEOXact_GUC(false, settings_level);
     SetUserIdAndSecContext(user, security_context);
+    MemoryContextDelete(check->context);
+    if (check->values != nullptr) pfree(check->values);
     pfree(check);
 }
 

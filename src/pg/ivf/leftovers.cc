@@ -244,7 +244,7 @@ static void ReclaimPage(Reclaimer* reclaimer, BlockNumber block, BufferAccessStr
 BlockNumber FreeLeftovers(Relation index, BufferAccessStrategy strategy) {
     MetaPage meta;
     ReadMeta(index, &meta);
-    Reclaimer reclaimer{index, meta, RowLayout(meta.padded), NobodyNeeds(meta.switched_at), nullptr, nullptr, nullptr,
+    Reclaimer reclaimer{index, meta, RowLayoutOf(meta), NobodyNeeds(meta.switched_at), nullptr, nullptr, nullptr,
                         0,     false};
     ReadFates(&reclaimer);
     // What is added from now on is in use.

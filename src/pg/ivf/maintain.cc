@@ -43,7 +43,7 @@ void NoteListing(Relation index, BufferAccessStrategy strategy) {
 static void ForgetOldMarks(Relation index, const MetaPage& meta, BufferAccessStrategy strategy) {
     constexpr uint64 kEpoch = 0x8000;
     if (meta.newest / kEpoch == (meta.newest + 2) / kEpoch) return;
-    const RowLayout layout(meta.padded);
+    const RowLayout layout = RowLayoutOf(meta);
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);
     for (BlockNumber block = meta.rows; block < blocks; block++) {
         CHECK_FOR_INTERRUPTS();

@@ -1,6 +1,9 @@
 // Checks of pages and their initialisation.
 #include "pg/ivf/page.h"
 
+#include "pg/guard.h"
+#include "pg/index/filter_column.h"
+
 namespace annex::pg::ivf {
 
 [[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason) {
@@ -67,6 +70,39 @@ MetaPage* MetaOf(Page page) {
     return HeaderOf<MetaPage>(page);
 }
 
+// ---- Layouts ----
+
+ColumnLayout ColumnsOf(const MetaPage& meta) {
+    ColumnLayout columns;
+    if (meta.column_count > 0) Guard([&] { columns = ColumnLayout({meta.column_widths, meta.column_count}); });
+    return columns;
+}
+
+SketchLayout SketchLayoutOf(const MetaPage& meta) {
+    return {meta.padded, ColumnsOf(meta)};
+}
+
+RowLayout RowLayoutOf(const MetaPage& meta) {
+    return {meta.padded, ColumnsOf(meta).value_bytes()};
+}
+
+SideLayout SideLayoutOf(const MetaPage& meta) {
+    return SideLayout(ColumnsOf(meta).value_bytes());
+}
+
+// What the index is defined with says what its filter columns are.
+static void CheckColumns(Relation index, const MetaPage& meta) {
+    const int count = IndexRelationGetNumberOfKeyAttributes(index) - 1;
+    bool same = meta.column_count == count;
+    if (same && count > 0) {
+        const ColumnLayout columns = FilterColumnsOf(index).layout;
+        for (int i = 0; i < count && same; i++) same = columns.width(static_cast<Size>(i)) == meta.column_widths[i];
+    }
+    if (!same) ReportCorrupted(index, 0, "the filter columns are not those of the index");
+}
+
+// ---- The meta page ----
+
 static void CheckChainEnds(Relation index, const ChainEnds& chain, BlockNumber blocks) {
     const bool empty = chain.first == InvalidBlockNumber && chain.last == InvalidBlockNumber;
     if (!empty && (chain.first == 0 || chain.first >= blocks || chain.last == 0 || chain.last >= blocks))
@@ -104,6 +140,7 @@ void ReadMeta(Relation index, MetaPage* meta) {
     if (meta->lists < 1 || meta->lists > DescriptorSlots(*meta))
         ReportCorrupted(index, 0, "the number of lists is impossible");
     for (const ChainEnds& chain : meta->side) CheckChainEnds(index, chain, blocks);
+    CheckColumns(index, *meta);
 }
 
 // ---- List pages ----
@@ -184,16 +221,23 @@ void SidePage::Init(Page page, SideChain chain) {
     header->chain = chain;
 }
 
-SidePage SidePage::Open(Relation index, BlockNumber block, Page page) {
+SidePage SidePage::Open(Relation index, BlockNumber block, Page page, const SideLayout& layout) {
     CheckPage(index, block, page, PageKind::kSide);
     SidePage result = SidePage::At(page);
-    if (result.header->count > kSideTidsPerPage || static_cast<int>(result.header->chain) >= kSideChains)
+    if (result.header->count > layout.rows_per_page || static_cast<int>(result.header->chain) >= kSideChains)
         ReportCorrupted(index, block, "the counts of a side page are impossible");
     return result;
 }
 
-void SidePage::SetLower() const {
-    SetPageLower(page, kSideOffset + header->count * sizeof(HeapTid));
+void SidePage::Append(const SideLayout& layout, HeapTid heap_tid, const uint8* row_values) const {
+    const uint16 i = header->count++;
+    *tid(layout, i) = heap_tid;
+    if (layout.row_bytes > sizeof heap_tid) memcpy(values(layout, i), row_values, layout.row_bytes - sizeof heap_tid);
+    SetLower(layout);
+}
+
+void SidePage::SetLower(const SideLayout& layout) const {
+    SetPageLower(page, kSideOffset + static_cast<Size>(header->count) * layout.row_bytes);
 }
 
 void DescriptorPage::Init(Page page) {

@@ -172,11 +172,14 @@ struct MetaPage {
     ChainEnds side[kSideChains];
     double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
+    // The images' widths of the filter columns: those of the index's columns after the first.
+    uint8 column_count;
+    uint8 column_widths[kMaxColumns];
 };
 
-[[nodiscard]] inline SketchLayout SketchLayoutOf(const MetaPage& meta) {
-    return {meta.padded};
-}
+// The layouts of an index; its meta page has been checked.
+[[nodiscard]] ColumnLayout ColumnsOf(const MetaPage& meta);
+[[nodiscard]] SketchLayout SketchLayoutOf(const MetaPage& meta);
 
 // The index as it will be when the pending generation has become the current one. Its pending generation is its own,
 // which is so on no meta page that lies on disk.
@@ -282,7 +285,16 @@ struct SidePageHeader {
     uint8 unused[5];
 };
 inline constexpr Size kSideOffset = kHeaderOffset + sizeof(SidePageHeader);
-inline constexpr uint16 kSideTidsPerPage = (BLCKSZ - kSideOffset) / sizeof(HeapTid);
+
+// A row of a side page: its heap TID, and then the values of its filter columns.
+struct SideLayout {
+    uint32 row_bytes;
+    uint16 rows_per_page;
+
+    explicit SideLayout(Size value_bytes)
+        : row_bytes(static_cast<uint32>(sizeof(HeapTid) + value_bytes)),
+          rows_per_page(static_cast<uint16>((BLCKSZ - kSideOffset) / row_bytes)) {}
+};
 
 struct MeanPageHeader {
     uint32 count;
@@ -291,16 +303,20 @@ struct MeanPageHeader {
 inline constexpr Size kMeanOffset = kHeaderOffset + sizeof(MeanPageHeader);
 inline constexpr uint32 kMeanPerPage = (BLCKSZ - kMeanOffset) / sizeof(float);
 
-// How rows lie on pages, from the number of padded dimensions alone.
+// How rows lie on pages: each a header, the values of its filter columns, and its codes.
 struct RowLayout {
-    uint32 row_bytes;      // header and codes
+    uint32 value_bytes;
+    uint32 row_bytes;
     uint32 rows_per_page;  // 1 when a row takes more than a page
     uint32 head_codes;     // codes on the row's first page; the rest is on a kRowTail page
 
-    explicit RowLayout(uint32 padded)
-        : row_bytes(sizeof(RowHeader) + padded),
+    RowLayout(uint32 padded, Size column_bytes)
+        : value_bytes(static_cast<uint32>(column_bytes)),
+          row_bytes(static_cast<uint32>(sizeof(RowHeader)) + value_bytes + padded),
           rows_per_page(row_bytes <= kRowAreaBytes ? static_cast<uint32>(kRowAreaBytes / row_bytes) : 1),
-          head_codes(row_bytes <= kRowAreaBytes ? padded : static_cast<uint32>(kRowAreaBytes - sizeof(RowHeader))) {}
+          head_codes(row_bytes <= kRowAreaBytes
+                         ? padded
+                         : static_cast<uint32>(kRowAreaBytes - sizeof(RowHeader)) - value_bytes) {}
 
     [[nodiscard]] bool TwoPages(uint32 padded) const { return head_codes < padded; }
     [[nodiscard]] BlockNumber Block(Place place) const { return place / rows_per_page; }
@@ -309,6 +325,9 @@ struct RowLayout {
     [[nodiscard]] BlockNumber MaxBlock() const { return static_cast<BlockNumber>(UINT32_MAX / rows_per_page) - 1; }
     [[nodiscard]] Place At(BlockNumber block, uint16 slot) const { return block * rows_per_page + slot; }
 };
+
+[[nodiscard]] RowLayout RowLayoutOf(const MetaPage& meta);
+[[nodiscard]] SideLayout SideLayoutOf(const MetaPage& meta);
 
 [[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason);
 
@@ -397,8 +416,11 @@ struct RowPage {
         return reinterpret_cast<RowHeader*>(reinterpret_cast<char*>(page) + kRowAreaOffset +
                                             static_cast<Size>(slot) * layout.row_bytes);
     }
+    [[nodiscard]] uint8* values(const RowLayout& layout, uint16 slot) const {
+        return reinterpret_cast<uint8*>(row(layout, slot) + 1);
+    }
     [[nodiscard]] int8* codes(const RowLayout& layout, uint16 slot) const {
-        return reinterpret_cast<int8*>(row(layout, slot) + 1);
+        return reinterpret_cast<int8*>(values(layout, slot) + layout.value_bytes);
     }
     // A slot that is free, or rows_per_page if there is none.
     [[nodiscard]] uint32 FreeSlot(const RowLayout& layout) const;
@@ -414,11 +436,17 @@ struct SidePage {
     // Without any check, for pages that were opened or made before.
     static SidePage At(Page page) { return {page, HeaderOf<SidePageHeader>(page)}; }
     static void Init(Page page, SideChain chain);
-    static SidePage Open(Relation index, BlockNumber block, Page page);
-    [[nodiscard]] HeapTid* tids() const {
-        return reinterpret_cast<HeapTid*>(reinterpret_cast<char*>(page) + kSideOffset);
+    static SidePage Open(Relation index, BlockNumber block, Page page, const SideLayout& layout);
+    [[nodiscard]] HeapTid* tid(const SideLayout& layout, uint32 i) const {
+        return reinterpret_cast<HeapTid*>(reinterpret_cast<char*>(page) + kSideOffset +
+                                          static_cast<Size>(i) * layout.row_bytes);
     }
-    void SetLower() const;
+    [[nodiscard]] uint8* values(const SideLayout& layout, uint32 i) const {
+        return reinterpret_cast<uint8*>(tid(layout, i) + 1);
+    }
+    // Appends a row; the page has room. Without filter columns `values` is not looked at.
+    void Append(const SideLayout& layout, HeapTid heap_tid, const uint8* values) const;
+    void SetLower(const SideLayout& layout) const;
 };
 
 struct DescriptorPage {

@@ -202,11 +202,11 @@ void EndParallelBuild(ParallelBuild* parallel) {
 
 // ---- Worker ----
 
-static ListBuilder** WorkerBuilder(const Shared& shared, shm_toc* toc) {
+static ListBuilder** WorkerBuilder(const Shared& shared, shm_toc* toc, Relation index) {
     const auto* mean = static_cast<const float*>(shm_toc_lookup(toc, kKeyMean, false));
     const auto* scales = static_cast<const float*>(shm_toc_lookup(toc, kKeyScales, false));
     const auto* codes = static_cast<const int8*>(shm_toc_lookup(toc, kKeyCodes, false));
-    ListBuilder** holder = NewBuilder(shared.metric, shared.dimensions, 1);
+    ListBuilder** holder = NewBuilder(index, shared.metric, shared.dimensions, 1);
     Guard([&] {
         (*holder)->SetMean(mean);
         (*holder)->SetCentroids(codes, scales, shared.lists, shared.spill);
@@ -215,10 +215,11 @@ static ListBuilder** WorkerBuilder(const Shared& shared, shm_toc* toc) {
 }
 
 static void AssignInWorker(Shared* shared, shm_toc* toc, Relation heap, Relation index) {
-    ListBuilder** holder = WorkerBuilder(*shared, toc);
+    ListBuilder** holder = WorkerBuilder(*shared, toc, index);
     FileSet* files = &shared->files.fs;
     Assigning assigning{*holder,
                         shared->dimensions,
+                        FilterColumnsOf(index),
                         NewSharedSpool(shared->plan.rows, files, kRowSpool, ParallelWorkerNumber),
                         NewSharedSpool(shared->plan.sides, files, kSideSpool, ParallelWorkerNumber),
                         nullptr,

@@ -51,7 +51,8 @@ struct Relisting {
 
 // ---- Rows, decoded ----
 
-// Calls visit(place, heap TID, y) for the rows of a page of the table's rows that `pending` has not been served with.
+// Calls visit(place, heap TID, values of the filter columns, y) for the rows of a page of the table's rows that
+// `pending` has not been served with.
 template <typename Visit>
 static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
     const RowLayout& layout = relisting->layout;
@@ -79,7 +80,7 @@ static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
             codes = relisting->codes;
         }
         DecodeRow(codes, row.factors.scale, padded, relisting->y);
-        visit(layout.At(block, slot), row.heap_tid, relisting->y);
+        visit(layout.At(block, slot), row.heap_tid, rows.values(layout, slot), relisting->y);
     }
 }
 
@@ -124,8 +125,9 @@ static void TakeSample(Relisting* relisting, Size capacity, double rows) {
     for (BlockNumber block = relisting->meta.rows; block < blocks; block++) {
         ANNEX_VACUUM_DELAY_POINT();
         if (share < 1 && static_cast<double>(random.Below(1U << 20)) >= share * (1U << 20)) continue;
-        ForEachRow(relisting, block,
-                   [&](Place, HeapTid, const float* y) { Guard([&] { builder->AddTransformedToSample(y); }); });
+        ForEachRow(relisting, block, [&](Place, HeapTid, const uint8*, const float* y) {
+            Guard([&] { builder->AddTransformedToSample(y); });
+        });
     }
 }
 
@@ -213,7 +215,7 @@ static ListDescriptor WriteRoot(Relisting* relisting, uint64 generation) {
     root.state = ListState::kUsed;
     root.level = 1;
     root.generation = generation;
-    auto* entry = static_cast<uint8*>(palloc(SketchLayoutOf(relisting->meta).entry_bytes()));
+    auto* entry = static_cast<uint8*>(palloc0(relisting->writer.sketches.entry_bytes()));
     ListWriter writer(relisting->writer);
     writer.Begin(kRootList, &root);
     for (uint32 list = 0; list < relisting->lists; list++) {
@@ -231,7 +233,7 @@ static void WriteCentroidRows(Relisting* relisting) {
     RowWriter rows(relisting->writer, RowOwner::kCentroids);
     for (uint32 list = 0; list < relisting->lists; list++)
         relisting->made[list].centroid =
-            rows.Add(ListTarget(relisting->ids[list]), RowFactors{builder->centroid_scale(list), 0},
+            rows.Add(ListTarget(relisting->ids[list]), RowFactors{builder->centroid_scale(list), 0}, nullptr,
                      reinterpret_cast<const uint8*>(builder->centroid_codes(list)));
     rows.Finish();
 }
@@ -338,11 +340,11 @@ static void BeginCopy(Relisting* relisting) {
     relisting->sort = tuplesort_begin_heap(desc, 2, keys, operators, collations, nulls_first, MemoryForSort(), nullptr,
                                            TUPLESORT_NONE);
     relisting->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-    relisting->record = static_cast<bytea*>(palloc(VARHDRSZ + SketchLayoutOf(relisting->meta).entry_bytes()));
+    relisting->record = static_cast<bytea*>(palloc(VARHDRSZ + relisting->writer.sketches.entry_bytes()));
 }
 
 static void PutEntry(Relisting* relisting, uint32 list, const uint8* entry) {
-    const Size bytes = SketchLayoutOf(relisting->meta).entry_bytes();
+    const Size bytes = relisting->writer.sketches.entry_bytes();
     Place place;
     memcpy(&place, entry + CodeBytes(relisting->meta.padded) + offsetof(SketchTrailer, place), sizeof place);
     memcpy(VARDATA(relisting->record), entry, bytes);
@@ -359,7 +361,7 @@ static void PutEntry(Relisting* relisting, uint32 list, const uint8* entry) {
 
 static void EncodeBatch(Relisting* relisting) {
     ListBuilder* builder = relisting->builder;
-    const Size bytes = SketchLayoutOf(relisting->meta).entry_bytes();
+    const Size bytes = relisting->writer.sketches.entry_bytes();
     ANNEX_VACUUM_DELAY_POINT();
     Size rows = 0;
     Guard([&] { rows = builder->EncodeBatch(); });
@@ -381,10 +383,10 @@ static double AssignRows(Relisting* relisting) {
     double rows = 0;
     for (BlockNumber block = relisting->meta.rows; block < blocks; block++) {
         ANNEX_VACUUM_DELAY_POINT();
-        ForEachRow(relisting, block, [&](Place place, HeapTid tid, const float* y) {
+        ForEachRow(relisting, block, [&](Place place, HeapTid tid, const uint8* values, const float* y) {
             bool full = false;
             Guard([&] {
-                builder->AddTransformedRow(y, tid, place);
+                builder->AddTransformedRow(y, tid, place, values);
                 full = builder->BatchFull();
             });
             rows++;
@@ -484,9 +486,9 @@ static Relisting BeginRelisting(Relation index, uint32 lists, int threads, Buffe
     ReadMeta(index, &meta);
     Relisting relisting{.index = index,
                         .meta = meta,
-                        .layout = RowLayout(meta.padded),
+                        .layout = RowLayoutOf(meta),
                         .builder = nullptr,
-                        .writer = Writer{index, MAIN_FORKNUM, meta.padded, SketchLayoutOf(meta), true},
+                        .writer = WriterOf(index, MAIN_FORKNUM, meta, true),
                         .strategy = strategy,
                         .pending = 0,
                         .lists = lists,
@@ -500,7 +502,7 @@ static Relisting BeginRelisting(Relation index, uint32 lists, int threads, Buffe
                         .tail_page = static_cast<Page>(palloc(BLCKSZ)),
                         .y = static_cast<float*>(palloc(meta.padded * sizeof(float))),
                         .codes = static_cast<int8*>(palloc(meta.padded))};
-    relisting.builder = *NewBuilder(meta.metric, static_cast<int>(meta.dimensions), threads);
+    relisting.builder = *NewBuilder(index, meta.metric, static_cast<int>(meta.dimensions), threads);
     auto* mean = static_cast<float*>(palloc(meta.dimensions * sizeof(float)));
     ReadMean(index, meta, mean);
     Guard([&] { relisting.builder->SetMean(mean); });

@@ -97,8 +97,9 @@ static int64 TrainingMegabytes(uint32 lists, double sample_rows, uint32 padded) 
 }
 
 // lists = 0: what suits the table, or the most that maintenance_work_mem can train well.
-static uint32 ChooseLists(Relation index, double rows, uint32 padded) {
-    const auto best = static_cast<uint32>(RecommendedLists(rows, padded, kListAreaBytes, kMaxLists));
+static uint32 ChooseLists(Relation index, double rows, const SketchLayout& layout) {
+    const auto padded = static_cast<uint32>(layout.padded);
+    const auto best = static_cast<uint32>(RecommendedLists(rows, layout, kListAreaBytes, kMaxLists));
     uint32 lists = best;
     const auto enough = [&](uint32 n) {
         const double wanted = rows < kFewestSampleRows * n ? rows : kFewestSampleRows * n;
@@ -138,7 +139,8 @@ SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, List
     const double rows_per_block = mean_blocks > 0 ? sampling.rows / mean_blocks : 0;
     const double rows = rows_per_block * blocks;
     const int option = ListsOption(index);
-    const uint32 lists = option > 0 ? CheckListsOption(option, rows, padded) : ChooseLists(index, rows, padded);
+    const uint32 lists =
+        option > 0 ? CheckListsOption(option, rows, padded) : ChooseLists(index, rows, builder->layout());
 
     const double fits = SampleThatFits(lists, padded);
     const double wanted = static_cast<double>(kSampleRowsPerList) * lists;

@@ -17,6 +17,7 @@
 #include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_scan.h"
+#include "pg/index/scan_filter.h"
 #include "pg/index/scan_hints.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
@@ -56,6 +57,7 @@ struct IvfScan {
     Prober prober;
 
     ScanSettings settings;
+    ScanFilter conditions;
     RowFilter filter;
     SearchCounters counted;  // what ordered.counters have of this start's search
     bool bounded;            // by a radius
@@ -108,7 +110,11 @@ static void Prepare(IndexScanDesc desc) {
     if (scan->ready) return;
     MemoryContext old_context = MemoryContextSwitchTo(scan->context);
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
-    Guard([&] { scan->prober.search = new ListSearch(); });
+    const ColumnLayout columns = ColumnsOf(scan->meta);
+    Guard([&] {
+        scan->prober.search = new ListSearch();
+        scan->prober.search->SetColumns(columns);
+    });
     callback->func = DeleteSearch;
     callback->arg = scan->prober.search;
     MemoryContextRegisterResetCallback(scan->context, callback);
@@ -151,6 +157,8 @@ static void Start(IndexScanDesc desc) {
     ReadMeta(desc->indexRelation, &scan->meta);
     Prepare(desc);
     UseGeneration(desc);
+    StartScanFilter(&scan->conditions, desc, scan->ordered, scan->context);
+    scan->filter.columns = scan->conditions.filter();
     ANNEX_COUNT_SEARCH(desc);
     ScanCounters* counters = &scan->ordered.counters;
     counters->scans++;
@@ -210,7 +218,8 @@ static void RunRound(IndexScanDesc desc, Round round) {
     IvfScan* scan = ScanOf(desc);
     scan->most = round.most;
     scan->filter.rows = scan->ordered.rows;
-    scan->prober.search->SetFilter(scan->filter.rows != nullptr ? &scan->filter : nullptr);
+    const bool filtered = scan->filter.rows != nullptr || scan->filter.columns != nullptr;
+    scan->prober.search->SetFilter(filtered ? &scan->filter : nullptr);
     while (!ProbeLists(&scan->prober, round, &scan->probed)) {
         // On a standby the lists may give way to others under a scan: it goes on with those, from the nearest on, and
         // returns no row twice.
@@ -301,10 +310,13 @@ static bool NextRound(IndexScanDesc desc) {
 
 // ---- Stages that go through pages ----
 
-static void KeepTid(IvfScan* scan, HeapTid tid) {
+static void KeepTid(IvfScan* scan, HeapTid tid, const uint8* values) {
     if (!tid.valid()) return;
-    if (const TidSet* rows = scan->ordered.rows) {
-        const bool passes = rows->Contains(tid);
+    const TidSet* rows = scan->ordered.rows;
+    const ColumnFilter* columns = scan->filter.columns;
+    if (rows != nullptr || columns != nullptr) {
+        const bool passes =
+            (columns == nullptr || columns->Matches(values)) && (rows == nullptr || rows->Contains(tid));
         (passes ? scan->ordered.counters.passed : scan->ordered.counters.skipped)++;
         if (!passes) return;
     }
@@ -321,9 +333,10 @@ static bool ReadSidePage(IndexScanDesc desc, SideChain chain) {
         ReportCorrupted(index, block, "a side chain forms a circle");
     Buffer buffer = ReadBuffer(index, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer));
+    const SideLayout layout = SideLayoutOf(scan->meta);
+    const SidePage page = SidePage::Open(index, block, BufferGetPage(buffer), layout);
     if (page.header->chain != chain) ReportCorrupted(index, block, "the page belongs to another side chain");
-    for (uint16 i = 0; i < page.header->count; i++) KeepTid(scan, page.tids()[i]);
+    for (uint16 i = 0; i < page.header->count; i++) KeepTid(scan, *page.tid(layout, i), page.values(layout, i));
     scan->next_block = NextOf(page.page);
     UnlockReleaseBuffer(buffer);
     return true;
@@ -333,7 +346,7 @@ static bool ReadSidePage(IndexScanDesc desc, SideChain chain) {
 static bool ReadRowPage(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     Relation index = desc->indexRelation;
-    const RowLayout layout(scan->meta.padded);
+    const RowLayout layout = RowLayoutOf(scan->meta);
     if (scan->next_block >= RelationGetNumberOfBlocks(index)) return false;
     const BlockNumber block = scan->next_block++;
     Buffer buffer = ReadBuffer(index, block);
@@ -342,7 +355,7 @@ static bool ReadRowPage(IndexScanDesc desc) {
     if (PageIsOurs(page) && KindOf(page) == PageKind::kRows) {
         const RowPage rows = RowPage::Open(index, block, page, layout);
         for (uint16 slot = 0; slot < rows.header->used && rows.header->owner == RowOwner::kHeap; slot++)
-            KeepTid(scan, rows.row(layout, slot)->heap_tid);
+            KeepTid(scan, rows.row(layout, slot)->heap_tid, rows.values(layout, slot));
     }
     UnlockReleaseBuffer(buffer);
     return true;

@@ -15,7 +15,7 @@ extern "C" {
 namespace annex::pg::ivf {
 
 // Most slots that one list page can hold: those of 64 dimensions.
-static constexpr uint32 kMostSlots = kListAreaBytes / SketchLayout{64}.entry_bytes() + kBlockSize;
+static constexpr uint32 kMostSlots = kListAreaBytes / (CodeBytes(64) + sizeof(SketchTrailer)) + kBlockSize;
 // A page is packed again when this share of its slots is dead.
 static constexpr uint32 kRepackShare = 4;
 
@@ -32,12 +32,13 @@ struct Vacuum {
     MetaPage meta;
     RowLayout layout;
     SketchLayout sketches;
+    SideLayout sides;
     IndexBulkDeleteResult* stats;
     IndexBulkDeleteCallback callback;
     void* callback_state;
     ListNews* lists;
     BlockNumber side_room[kSideChains];
-    uint8* scratch;  // the entries of one page
+    uint8* scratch;  // the entries of one page: in blocks they take hardly less
 
     [[nodiscard]] bool Dead(HeapTid tid) const {
         ItemPointerData pointer = ToItemPointer(tid);
@@ -185,26 +186,30 @@ static void VacuumRowPage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
 }
 
 static void VacuumSidePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
-    const SidePage page = SidePage::Open(vacuum->index, block, BufferGetPage(buffer));
-    HeapTid kept[kSideTidsPerPage];
+    const SideLayout& layout = vacuum->sides;
+    const SidePage page = SidePage::Open(vacuum->index, block, BufferGetPage(buffer), layout);
+    bool dead[BLCKSZ / sizeof(HeapTid)];
     uint16 count = 0;
-    for (uint16 i = 0; i < page.header->count; i++)
-        if (!vacuum->Dead(page.tids()[i])) kept[count++] = page.tids()[i];
+    for (uint16 i = 0; i < page.header->count; i++) {
+        dead[i] = vacuum->Dead(*page.tid(layout, i));
+        if (!dead[i]) count++;
+    }
     vacuum->stats->num_index_tuples += count;
     const uint16 found = static_cast<uint16>(page.header->count - count);
     if (found > 0) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         Page bytes = GenericXLogRegisterBuffer(state, buffer, 0);
         const SidePage to = SidePage::At(bytes);
-        memcpy(to.tids(), kept, count * sizeof(HeapTid));
-        to.header->count = count;
-        to.SetLower();
+        to.header->count = 0;
+        for (uint16 i = 0; i < page.header->count; i++)
+            if (!dead[i]) to.Append(layout, *page.tid(layout, i), page.values(layout, i));
+        to.SetLower(layout);
         ANNEX_STOP_POINT("vacuum-side-before-record");
         GenericXLogFinish(state);
         vacuum->stats->tuples_removed += found;
     }
     BlockNumber* room = &vacuum->side_room[static_cast<int>(page.header->chain)];
-    if (count < kSideTidsPerPage && block < *room) *room = block;
+    if (count < layout.rows_per_page && block < *room) *room = block;
 }
 
 static void VacuumPage(Vacuum* vacuum, BlockNumber block) {
@@ -294,8 +299,7 @@ static void UpdateSideHints(const Vacuum& vacuum) {
 }
 
 static void RunVacuum(Vacuum* vacuum) {
-    const Size slots = kMostSlots;
-    vacuum->scratch = static_cast<uint8*>(palloc(slots * SketchLayout{64}.entry_bytes() + kListAreaBytes));
+    vacuum->scratch = static_cast<uint8*>(palloc(2 * kListAreaBytes));
     vacuum->lists = static_cast<ListNews*>(MemoryContextAllocExtended(
         CurrentMemoryContext, DescriptorSlots(vacuum->meta) * sizeof(ListNews), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
     for (uint32 i = 0; i < DescriptorSlots(vacuum->meta); i++) vacuum->lists[i].room = InvalidBlockNumber;
@@ -328,9 +332,18 @@ extern "C" IndexBulkDeleteResult* ivfbulkdelete(IndexVacuumInfo* info, IndexBulk
         AbandonPending(info->index);
         ReadMeta(info->index, &meta);
     }
-    Vacuum vacuum{
-        info,    info->index, meta,   RowLayout(meta.padded), SketchLayoutOf(meta), stats, callback, callback_state,
-        nullptr, {},          nullptr};
+    Vacuum vacuum{.info = info,
+                  .index = info->index,
+                  .meta = meta,
+                  .layout = RowLayoutOf(meta),
+                  .sketches = SketchLayoutOf(meta),
+                  .sides = SideLayoutOf(meta),
+                  .stats = stats,
+                  .callback = callback,
+                  .callback_state = callback_state,
+                  .lists = nullptr,
+                  .side_room = {},
+                  .scratch = nullptr};
     RunVacuum(&vacuum);
     return stats;
 }

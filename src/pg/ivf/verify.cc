@@ -82,11 +82,11 @@ void Verifier::WalkList(const ListDescriptor& list, ListId id) {
         Reach(from, block);
         if (pages < list.contiguous && block != list.first + pages)
             Report(block, "the list's pages are not contiguous as its descriptor says");
-        const ListPage list_page = ListPage::Open(index, block, page, SketchLayoutOf(meta));
+        const ListPage list_page = ListPage::Open(index, block, page, sketches);
         if (!list_page.BelongsTo(id, list.generation)) Report(block, "the page belongs to another list than its chain");
         if (list_page.header->start_row != start_row)
             Report(block, "a block does not go on where the page before cut it");
-        start_row = list_page.EndRow(SketchLayoutOf(meta));
+        start_row = list_page.EndRow(sketches);
         CheckListPage(block, true);
     }
     if (pages == 0) return;
@@ -110,7 +110,7 @@ void Verifier::WalkSideChain(int chain) {
     for (BlockNumber block = meta.side[chain].first; block != InvalidBlockNumber; from = block, block = NextOf(page)) {
         Reach(from, block);
         CheckSidePage(block);
-        const SidePage side = SidePage::Open(index, block, page);
+        const SidePage side = SidePage::Open(index, block, page, sides);
         if (side.header->chain != static_cast<SideChain>(chain))
             Report(block, "the page belongs to another side chain");
     }
@@ -138,7 +138,7 @@ void Verifier::WalkOtherPages() {
             marks[block] = Mark::kFree;
         } else if (kind == PageKind::kList) {
             // Lists that are being built, or have died, leave pages until maintenance takes them.
-            if (OfLivingList(ListPage::Open(index, block, page, SketchLayoutOf(meta))))
+            if (OfLivingList(ListPage::Open(index, block, page, sketches)))
                 Report(block, "no chain leads to this page");
             marks[block] = Mark::kLeftover;
             leftovers++;
@@ -167,7 +167,7 @@ static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, 
     MetaPage meta;
     if (RelationGetNumberOfBlocks(index) == 0) ReportCorrupted(index, 0, "the index has no pages");
     ReadMeta(index, &meta);
-    const RowLayout layout(meta.padded);
+    const RowLayout layout = RowLayoutOf(meta);
 
     Verifier verifier{.index = index,
                       .blocks = RelationGetNumberOfBlocks(index),
@@ -179,6 +179,8 @@ static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, 
                       .tail_page = static_cast<Page>(palloc(BLCKSZ)),
                       .meta = meta,
                       .layout = layout,
+                      .sketches = SketchLayoutOf(meta),
+                      .sides = SideLayoutOf(meta),
                       .marks = nullptr,
                       .lists = nullptr,
                       .list_marks = nullptr,
@@ -186,6 +188,7 @@ static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, 
                       .inventory = {.index = index,
                                     .table = inspected.table,
                                     .layout = layout,
+                                    .value_bytes = layout.value_bytes,
                                     .entries_per_row = meta.spill != 0 && meta.lists > 1 ? 2U : 1U,
                                     .entries = nullptr,
                                     .tids = nullptr,

@@ -30,6 +30,7 @@ struct Inventory {
     Relation index;
     Relation table;
     RowLayout layout;
+    Size value_bytes;         // of the filter columns
     uint32 entries_per_row;   // how many lists hold a row, at least
     Tuplesortstate* entries;  // rows and entries by place; null: not asked for
     Tuplesortstate* tids;     // heap TIDs of rows and side pages; null: not asked for
@@ -43,19 +44,22 @@ struct Inventory {
 void BeginInventory(Inventory* inventory, bool with_entries);
 void EndInventory(Inventory* inventory);
 
-void NoteRow(Inventory* inventory, Place place, HeapTid tid);
-void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list);
+// values: of the filter columns; compared by a hash of 64 bits
+void NoteRow(Inventory* inventory, Place place, HeapTid tid, const uint8* values);
+void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list, const uint8* values);
 // `block`: where it stands, for messages.
-void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block);
+void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block, const uint8* values);
 // To be called once, after the last note.
 void SortInventory(Inventory* inventory);
 
-// Every row has its entries, in different lists, unless its tuple is gone; entries refer to pages of rows.
+// Every row has its entries, in different lists and with the values of its filter columns, unless its tuple is gone;
+// entries refer to pages of rows.
 // marks[blocks]
 void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blocks);
 // No heap TID stands in two places.
 void CheckTidsDiffer(Inventory* inventory);
-// Every tuple of the table that the snapshot sees and the index should hold is there.
+// Every tuple of the table that the snapshot sees and the index should hold is there, with the values of its filter
+// columns.
 void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot);
 
 struct ListMarks {
@@ -76,6 +80,8 @@ struct Verifier {
 
     MetaPage meta;
     RowLayout layout;
+    SketchLayout sketches;
+    SideLayout sides;
     Mark* marks;  // one a block
     ListDescriptor* lists;
     ListMarks* list_marks;
@@ -117,7 +123,8 @@ struct Verifier {
     void CheckUsed(BlockNumber block, Page checked, LocationIndex stored);
     void CheckTid(BlockNumber block, HeapTid tid);
     void CheckDescriptor(BlockNumber block, const ListDescriptor& list);
-    void CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry);
+    void CheckValues(BlockNumber block, const uint8* values);
+    void CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry, const uint8* values);
     void CheckCentroidEntry(BlockNumber block, const SketchTrailer& entry);
     void CheckCodes(BlockNumber block, const int8* codes, uint32 count);
     void CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot);

@@ -90,7 +90,12 @@ void Verifier::CheckTid(BlockNumber block, HeapTid tid) {
         Report(block, "a heap TID lies outside of the table");
 }
 
-void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry) {
+// What the functions of annex/columns.h write.
+void Verifier::CheckValues(BlockNumber block, const uint8* values) {
+    if (!ValidValues(sketches.columns, values)) Report(block, "the values of a row's filter columns are impossible");
+}
+
+void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry, const uint8* values) {
     const float f_add = Bf16ToFloat(entry.factors.f_add);
     const float f_rescale = Bf16ToFloat(entry.factors.f_rescale);
     const float f_error = Bf16ToFloat(entry.factors.f_error);
@@ -101,7 +106,8 @@ void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& e
         return;
     }
     CheckTid(block, entry.heap_tid);
-    if (strict) NoteEntry(&inventory, entry.place, entry.heap_tid, NumberOf(list));
+    CheckValues(block, values);
+    if (strict) NoteEntry(&inventory, entry.place, entry.heap_tid, NumberOf(list), values);
 }
 
 void Verifier::CheckCentroidEntry(BlockNumber block, const SketchTrailer& entry) {
@@ -122,7 +128,6 @@ bool Verifier::OfLivingList(const ListPage& list) const {
 }
 
 void Verifier::CheckListPage(BlockNumber block, bool entries) {
-    const SketchLayout sketches = SketchLayoutOf(meta);
     const ListPage list = ListPage::Open(index, block, page, sketches);
     const LocationIndex lower = LowerOf(page);
     list.SetLower(sketches);
@@ -136,10 +141,13 @@ void Verifier::CheckListPage(BlockNumber block, bool entries) {
             if (!trailer->heap_tid[v].valid()) continue;
             live++;
             if (!entries) continue;
+            uint8 values[kMostValueBytes];
+            LoadFromStrips(sketches.columns, StripsOf(reinterpret_cast<const uint8*>(trailer)), v, values);
             CheckEntry(block, list.list(),
                        {{trailer->f_add[v], trailer->f_rescale[v], trailer->f_error[v]},
                         trailer->heap_tid[v],
-                        trailer->place[v]});
+                        trailer->place[v]},
+                       values);
         }
     });
     for (uint32 i = 0; i < list.header->entries; i++) {
@@ -147,7 +155,7 @@ void Verifier::CheckListPage(BlockNumber block, bool entries) {
         memcpy(&entry, list.entry(i, sketches) + CodeBytes(sketches.padded), sizeof entry);
         if (!entry.heap_tid.valid()) continue;
         live++;
-        if (entries) CheckEntry(block, list.list(), entry);
+        if (entries) CheckEntry(block, list.list(), entry, sketches.values(list.entry(i, sketches)));
     }
     if (live != list.header->live) Report(block, "the page's live entries are not as many as it says");
 }
@@ -177,8 +185,10 @@ void Verifier::CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot
     }
     CheckTid(block, row.heap_tid);
     rows++;
-    if (strict) NoteRow(&inventory, place, row.heap_tid);
-    if (with_tids) NoteTid(&inventory, row.heap_tid, block);
+    const uint8* values = rows_page.values(layout, slot);
+    CheckValues(block, values);
+    if (strict) NoteRow(&inventory, place, row.heap_tid, values);
+    if (with_tids) NoteTid(&inventory, row.heap_tid, block, values);
 }
 
 void Verifier::CheckTailLink(BlockNumber block, bool needed) {
@@ -230,16 +240,17 @@ void Verifier::CheckTailPage(BlockNumber block, Page tail) {
 }
 
 void Verifier::CheckSidePage(BlockNumber block) {
-    const SidePage side = SidePage::Open(index, block, page);
+    const SidePage side = SidePage::Open(index, block, page, sides);
     const LocationIndex lower = LowerOf(page);
-    side.SetLower();
+    side.SetLower(sides);
     CheckUsed(block, page, lower);
     for (uint16 i = 0; i < side.header->count; i++) {
-        const HeapTid tid = side.tids()[i];
+        const HeapTid tid = *side.tid(sides, i);
         if (!tid.valid()) Report(block, "a heap TID of the side chain is invalid");
         CheckTid(block, tid);
         side_rows++;
-        if (with_tids) NoteTid(&inventory, tid, block);
+        CheckValues(block, side.values(sides, i));
+        if (with_tids) NoteTid(&inventory, tid, block, side.values(sides, i));
     }
 }
 

@@ -93,7 +93,10 @@ void WriteDescriptors(const Writer& writer, const DescriptorExtent& extent, cons
 // ---- Rows ----
 
 RowWriter::RowWriter(const Writer& to, RowOwner of)
-    : writer(to), layout(to.padded), owner(of), image(static_cast<Page>(palloc(BLCKSZ))) {}
+    : writer(to),
+      layout(to.padded, to.sketches.columns.value_bytes()),
+      owner(of),
+      image(static_cast<Page>(palloc(BLCKSZ))) {}
 
 void RowWriter::NextPage() {
     Buffer next = AppendPage(writer);
@@ -118,7 +121,7 @@ void RowWriter::AddTail(const uint8* codes) {
     ANNEX_STOP_POINT("build-tail-written");
 }
 
-Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
+Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* values, const uint8* codes) {
     if (BufferIsValid(buffer) && RowPage::At(image).header->used == layout.rows_per_page) Finish();
     if (!BufferIsValid(buffer)) NextPage();
     const RowPage page = RowPage::At(image);
@@ -128,6 +131,10 @@ Place RowWriter::Add(HeapTid heap_tid, RowFactors factors, const uint8* codes) {
     row->heap_tid = heap_tid;
     row->pending = 0;
     row->factors = factors;
+    if (values != nullptr)
+        memcpy(page.values(layout, slot), values, layout.value_bytes);
+    else
+        memset(page.values(layout, slot), 0, layout.value_bytes);
     memcpy(page.codes(layout, slot), codes, layout.head_codes);
     page.SetLower(layout);
     if (layout.TwoPages(writer.padded)) AddTail(codes + layout.head_codes);
@@ -283,11 +290,10 @@ void SideWriter::NextPage() {
     buffer = next;
 }
 
-void SideWriter::Add(HeapTid tid) {
-    if (!BufferIsValid(buffer) || SidePage::At(image).header->count == kSideTidsPerPage) NextPage();
-    const SidePage page = SidePage::At(image);
-    page.tids()[page.header->count++] = tid;
-    page.SetLower();
+void SideWriter::Add(HeapTid tid, const uint8* values) {
+    const SideLayout layout(writer.sketches.columns.value_bytes());
+    if (!BufferIsValid(buffer) || SidePage::At(image).header->count == layout.rows_per_page) NextPage();
+    SidePage::At(image).Append(layout, tid, values);
 }
 
 void SideWriter::Finish() {

@@ -16,6 +16,10 @@ struct Writer {
     bool log_each;
 };
 
+[[nodiscard]] inline Writer WriterOf(Relation index, ForkNumber fork, const MetaPage& meta, bool log_each) {
+    return {index, fork, meta.padded, SketchLayoutOf(meta), log_each};
+}
+
 // A new page at the end of the fork, or a free one with `log_each`, exclusively locked and to be initialised.
 // ReleaseNewPage marks it dirty, logs it with `log_each` and lets go.
 [[nodiscard]] Buffer AppendPage(const Writer& writer);
@@ -42,7 +46,8 @@ struct RowWriter {
     Page image;                     // what it is to hold
 
     RowWriter(const Writer& to, RowOwner of);
-    Place Add(HeapTid heap_tid, RowFactors factors, const uint8* codes);
+    // values: of the filter columns; nullptr: zeros, as centroids have
+    Place Add(HeapTid heap_tid, RowFactors factors, const uint8* values, const uint8* codes);
     void Finish();
 
   private:
@@ -75,7 +80,7 @@ struct ListWriter {
     void PutRows(const uint8* rows, Size count, bool whole);
 };
 
-// Side chains, one after the other; TIDs arrive one by one.
+// Side chains, one after the other; their rows arrive one by one.
 struct SideWriter {
     Writer writer;
     SideChain chain;
@@ -85,7 +90,7 @@ struct SideWriter {
 
     explicit SideWriter(const Writer& to);
     void Begin(SideChain of, ChainEnds* into);
-    void Add(HeapTid tid);
+    void Add(HeapTid tid, const uint8* values);
     void Finish();
 
   private:
