@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Puts what the benchmark printed into the documents: figures.py MODE=FILE...
 
-FILE is the output of run.sh in that mode. In README.md and doc/performance.md the lines between `<!-- figures: MODE -->`
-and `<!-- end of figures -->` are replaced by it; `summary` stands for the last table of the standard mode, and for
-`standard` what comes before that.
+FILE is the output of run.sh in that mode. In README.md, doc/performance.md and doc/filters.md the lines between
+`<!-- figures: MODE -->` and `<!-- end of figures -->` are replaced by it; `summary` stands for the last table of the standard
+mode, and for `standard` what comes before that. From `filter-grid` comes the picture doc/filters.svg as well.
 """
 
 import os
 import re
 import sys
 
+import picture
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-DOCUMENTS = ("README.md", os.path.join("doc", "performance.md"))
+DOCUMENTS = ("README.md", os.path.join("doc", "performance.md"), os.path.join("doc", "filters.md"))
+PICTURE = os.path.join(ROOT, "doc", "filters.svg")
 SUMMARY = "\n### Summary"
 
 
@@ -47,6 +50,9 @@ def main():
             placed[mode] += count
         with open(path, "w", encoding="utf-8") as file:
             file.write(document)
+    if "filter-grid" in parts:
+        with open(PICTURE, "w", encoding="utf-8") as file:
+            file.write(picture.of(parts["filter-grid"]))
     missing = [mode for mode, count in placed.items() if not count]
     if missing:
         sys.exit(f"no document has a place for: {', '.join(missing)}")

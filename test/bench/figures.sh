@@ -1,5 +1,5 @@
 #!/bin/bash
-# Measures in every mode and puts the tables into README.md and doc/performance.md: `make bench-figures`. FIGURES names the
+# Measures in every mode and puts the tables into README.md and the pages under doc: `make bench-figures`. FIGURES names the
 # modes (default: all); all else is chosen as for run.sh. What was printed stays in build/bench/MODE.md.
 set -euo pipefail
 
@@ -8,7 +8,7 @@ out=$here/../../build/bench
 mkdir -p "$out"
 
 parts=()
-for mode in ${FIGURES:-standard options growth drift cold profile}; do
+for mode in ${FIGURES:-standard options growth drift cold profile filters filter-grid}; do
     BENCH_MODE=$mode "$here/run.sh" >"$out/$mode.md"
     parts+=("$mode=$out/$mode.md")
 done

@@ -60,7 +60,7 @@ start=("$root/scripts/devserver.sh" start "$dir" max_wal_size=16GB checkpoint_ti
     max_worker_processes=16)
 "${start[@]}" "shared_buffers=${BENCH_BUFFERS:-4GB}" >/dev/null
 eval "$("$root/scripts/devserver.sh" env "$dir")"
-"$root/scripts/build-engine.sh" "$root/build/release" engine_bench >&2
+if [ "${BENCH_MODE:-standard}" = standard ]; then "$root/scripts/build-engine.sh" "$root/build/release" engine_bench >&2; fi
 
 python3 "$root/test/bench/bench.py" --data "$data" --mode "${BENCH_MODE:-standard}" \
     --rows "${BENCH_ROWS:-0}" --sets "${BENCH_SETS:-}" --engines "${BENCH_ENGINES:-}" \
