@@ -104,6 +104,11 @@ SELECT * FROM try('t', 'f8 = 0', 'f8 = ''-0''', 'f8 < 0', 'f8 > 0', 'f8 = ''NaN'
 SELECT * FROM try('t', 'tx = ''text 7''', 'tx = ''no such text''', 'tx = NULL::text', 'tx IS NULL', 'tx IS NOT NULL',
 	'tx < ''text 7''', 'ch = ''ch 3''', 'ch = ''ch 3   ''::character(8)', 'ch IS NULL', 'vc = ''vc 4''', 'vc = ''''',
 	'vc = ''vc 4''::text', 'm = ''happy''', 'm < ''happy''', 'm IS NULL', 'tx = ''text 7'' COLLATE "C"');
+-- two strings of one hash
+INSERT INTO t (id, v, tx) VALUES (2001, random_vector(-1), 'key 8365'), (2002, random_vector(2002), 'key 51608');
+SELECT hashtext('key 8365') = hashtext('key 51608') AS same_hash;
+SELECT * FROM try('t', 'tx = ''key 8365''', 'tx = ''key 51608''', 'tx IN (''key 51608'', ''text 9'')',
+	'tx = ''key 51608'' AND i4 IS NULL');
 -- any of many
 SELECT * FROM try('t', 'i4 IN (5)', 'i4 IN (5, 7, 2147483647)', 'i4 = ANY (''{5,NULL,7}'')', 'i4 = ANY (''{}'')',
 	'i4 = ANY (NULL::integer[])', 'i4 = ANY (''{NULL,NULL}'')', 'i4 < ANY (''{3,-20,NULL}'')', 'i4 >= ANY (''{40,30}'')',

@@ -85,12 +85,14 @@ static void Take(FilterClauses* clauses, const IndexPath* path, RestrictInfo* re
         const bool taken = IsA(clause, ScalarArrayOpExpr)
                                ? TakeAny(clauses, castNode(ScalarArrayOpExpr, clause), column, index)
                                : TakeBoolean(clauses, clause, column, index);
-        if (taken) return;
+        if (!taken) continue;
+        clauses->restrictions = lappend(clauses->restrictions, restriction);
+        return;
     }
 }
 
 FilterClauses LeftFilterClauses(const IndexPath* path) {
-    FilterClauses clauses{NIL, NIL};
+    FilterClauses clauses{NIL, NIL, NIL};
     if (path->indexinfo->nkeycolumns < 2) return clauses;
     ListCell* cell;
     foreach (cell, path->indexinfo->rel->baserestrictinfo) Take(&clauses, path, lfirst_node(RestrictInfo, cell));

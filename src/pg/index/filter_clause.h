@@ -18,6 +18,7 @@ namespace annex::pg {
 struct FilterClauses {
     List* keys;
     List* constants;
+    List* restrictions;  // the conditions themselves, for the planner
 };
 
 // Of the restrictions of the path's table (and of the path's parameters) those that are not among its index clauses and

@@ -40,6 +40,8 @@ struct OrderedScan {
     // Conditions on filter columns beside those of the scan's own keys (filter_clause.h); read when the scan starts.
     const ScanKeyData* more_keys;
     int more_key_count;
+    // Of all rows, the share that conditions on filter columns let through, as estimated; 0: not known.
+    double column_share;
     // Called, unless it is nullptr, before each round of probes but the first, without any lock or pin held: it may set
     // rows and wanted, run other plan nodes, and fail.
     void (*next_round)(void* arg);
@@ -51,16 +53,9 @@ struct OrderedScan {
 };
 
 inline void InitOrderedScan(OrderedScan* scan) {
-    *scan = OrderedScan{OrderedScan::kMagic,
-                        nullptr,
-                        0,
-                        std::numeric_limits<double>::infinity(),
-                        nullptr,
-                        0,
-                        nullptr,
-                        nullptr,
-                        false,
-                        {}};
+    *scan = OrderedScan{};
+    scan->magic = OrderedScan::kMagic;
+    scan->radius = std::numeric_limits<double>::infinity();
 }
 
 // Of a scan of an index whose access method is ours.

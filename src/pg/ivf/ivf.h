@@ -58,8 +58,10 @@ struct ScanSettings {
 };
 // For k rows; 0: not known. What the user has set counts, then what the index's calibration says for the target recall.
 [[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k);
-// The same for the k nearest of the rows in a set.
-[[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k, const TidSet& rows);
+// The same for the k nearest of the rows that a filter lets through, which are this share of all; 0: not known.
+[[nodiscard]] ScanSettings FilteredSettingsFor(const MetaPage& meta, double k, double share);
+// The share of all rows that are in a set.
+[[nodiscard]] double ShareOf(const MetaPage& meta, const TidSet& rows);
 
 // What a search costs up to its last row (pg/index/access_method.h).
 [[nodiscard]] Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search);

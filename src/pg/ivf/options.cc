@@ -131,23 +131,27 @@ static float LeastFilteredPatience(double recall) {
 // A search under a filter ends when its patience does (annex/search.h), wherever the rows that pass lie, so that no
 // number of probes bounds it. If they lie at random, the k nearest of them are among the k / share nearest of all,
 // whose patience serves them, too.
-ScanSettings SettingsFor(const MetaPage& meta, double k, const TidSet& rows) {
-    static constexpr double kRowsOfLossyPage = 50;
+ScanSettings FilteredSettingsFor(const MetaPage& meta, double k, double share) {
     ScanSettings settings = SettingsFor(meta, k);
     if (probes_setting > 0) return settings;
     if (meta.calibrated_rows > 0) {
         const double wanted = k > 0 ? k : kUnknownLimit;
-        const double passing =
-            static_cast<double>(rows.exact_rows()) + kRowsOfLossyPage * static_cast<double>(rows.lossy_pages());
-        const double rank = wanted * std::max(meta.listed_rows / std::max(passing, 1.0), 1.0);
         const double known = std::max(wanted, static_cast<double>(kCalibratedK[kCalibratedKs - 1]));
-        const ScanSettings of_rank = SettingsFor(meta, std::min(rank, known));
+        const double rank = share > 0 ? std::clamp(wanted / share, wanted, known) : known;
+        const ScanSettings of_rank = SettingsFor(meta, rank);
         settings.patience =
             std::max({settings.patience, of_rank.patience, LeastFilteredPatience(target_recall_setting)});
         settings.epsilon = std::max(settings.epsilon, of_rank.epsilon);
     }
     settings.probes = meta.lists;
     return settings;
+}
+
+double ShareOf(const MetaPage& meta, const TidSet& rows) {
+    static constexpr double kRowsOfLossyPage = 50;
+    const double passing =
+        static_cast<double>(rows.exact_rows()) + kRowsOfLossyPage * static_cast<double>(rows.lossy_pages());
+    return std::min(std::max(passing, 1.0) / std::max(meta.listed_rows, 1.0), 1.0);
 }
 
 // ---- Options of CREATE INDEX ----

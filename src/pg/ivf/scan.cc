@@ -57,7 +57,7 @@ struct IvfScan {
     Prober prober;
 
     ScanSettings settings;
-    ScanFilter conditions;
+    ScanFilter columns;
     RowFilter filter;
     SearchCounters counted;  // what ordered.counters have of this start's search
     bool bounded;            // by a radius
@@ -141,11 +141,33 @@ static double WantedRows(IndexScanDesc desc) {
     return wanted > 0 ? wanted : LimitHint(desc->indexRelation);
 }
 
+static void StartSide(IvfScan* scan, Stage stage, SideChain chain) {
+    scan->stage = stage;
+    scan->next_block = scan->meta.side[static_cast<int>(chain)].first;
+    scan->visited = 0;
+}
+
+// False when the conditions on filter columns leave nothing, or only rows that are in no list: the stage says which.
+static bool UseConditions(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    StartScanFilter(&scan->columns, desc, scan->ordered, scan->context);
+    scan->filter.columns = scan->columns.filter();
+    const ScanConditions& conditions = scan->columns.conditions;
+    if (conditions.nothing || (conditions.vector_null && scan->bounded)) {
+        scan->stage = Stage::kEnd;
+        return false;
+    }
+    if (conditions.vector_null) StartSide(scan, Stage::kNullRows, SideChain::kNull);
+    return !conditions.vector_null;
+}
+
 static ScanSettings SettingsOf(IndexScanDesc desc) {
     const IvfScan* scan = ScanOf(desc);
+    const OrderedScan& ordered = scan->ordered;
     const double wanted = WantedRows(desc);
-    return scan->ordered.rows != nullptr ? SettingsFor(scan->meta, wanted, *scan->ordered.rows)
-                                         : SettingsFor(scan->meta, wanted);
+    if (ordered.rows != nullptr) return FilteredSettingsFor(scan->meta, wanted, ShareOf(scan->meta, *ordered.rows));
+    if (scan->filter.columns != nullptr) return FilteredSettingsFor(scan->meta, wanted, ordered.column_share);
+    return SettingsFor(scan->meta, wanted);
 }
 
 // The query decides the stages.
@@ -157,8 +179,6 @@ static void Start(IndexScanDesc desc) {
     ReadMeta(desc->indexRelation, &scan->meta);
     Prepare(desc);
     UseGeneration(desc);
-    StartScanFilter(&scan->conditions, desc, scan->ordered, scan->context);
-    scan->filter.columns = scan->conditions.filter();
     ANNEX_COUNT_SEARCH(desc);
     ScanCounters* counters = &scan->ordered.counters;
     counters->scans++;
@@ -177,6 +197,7 @@ static void Start(IndexScanDesc desc) {
     scan->prober.read_ahead.Begin(desc->indexRelation);
     scan->stage = Stage::kFirstRows;
     scan->next_block = scan->meta.side[static_cast<int>(SideChain::kFirst)].first;
+    if (!UseConditions(desc)) return;
     if (key->sk_flags & SK_ISNULL) {
         GoByPages(scan, 0, true);
         return;
@@ -378,12 +399,6 @@ static void StartAllRows(IvfScan* scan) {
     scan->next_block = scan->meta.rows;
 }
 
-static void StartSide(IvfScan* scan, Stage stage, SideChain chain) {
-    scan->stage = stage;
-    scan->next_block = scan->meta.side[static_cast<int>(chain)].first;
-    scan->visited = 0;
-}
-
 static void StartLastRows(IvfScan* scan) {
     if (scan->bounded)
         scan->stage = Stage::kEnd;
@@ -395,7 +410,7 @@ static void StartLastRows(IvfScan* scan) {
 
 static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
     desc->xs_heaptid = ToItemPointer(tid);
-    desc->xs_recheck = desc->numberOfKeys > 0;
+    desc->xs_recheck = ScanOf(desc)->columns.conditions.recheck;
     desc->xs_recheckorderby = true;
     desc->xs_orderbyvals[0] = Float8GetDatum(bound);
     desc->xs_orderbynulls[0] = null;
@@ -471,7 +486,10 @@ static bool NextRow(IndexScanDesc desc) {
             case Stage::kNaNRows:
                 if (NextTid(scan, &tid, [&] { return ReadSidePage(desc, SideChain::kNaN); }))
                     return Return(desc, tid, get_float8_nan(), scan->by_pages && scan->by_pages_null);
-                StartSide(scan, Stage::kNullRows, SideChain::kNull);
+                if (scan->columns.conditions.vector_not_null)
+                    scan->stage = Stage::kEnd;
+                else
+                    StartSide(scan, Stage::kNullRows, SideChain::kNull);
                 break;
             case Stage::kNullRows:
                 if (NextTid(scan, &tid, [&] { return ReadSidePage(desc, SideChain::kNull); }))

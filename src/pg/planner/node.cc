@@ -13,6 +13,7 @@ extern "C" {
 
 #include <algorithm>
 
+#include "pg/index/filter_clause.h"
 #include "pg/monitor/stat.h"
 #include "pg/planner/settings.h"
 
@@ -58,6 +59,20 @@ static double Radius(FilteredState* state) {
     }
     ResetExprContext(context);
     return radius;
+}
+
+// The constants live in memory that is kept until a row has come, and with it the scan's start.
+static void GiveKeys(FilteredState* state) {
+    ExprContext* context = state->custom.ss.ps.ps_ExprContext;
+    for (int i = 0; i < list_length(state->keys); i++) {
+        bool is_null;
+        const Datum value =
+            ExecEvalExprSwitchContext(static_cast<ExprState*>(list_nth(state->constants, i)), context, &is_null);
+        FilterClauseKey(static_cast<List*>(list_nth(state->keys, i)), value, is_null, &state->more_keys[i]);
+    }
+    state->scan->more_keys = state->more_keys;
+    state->scan->more_key_count = list_length(state->keys);
+    state->scan->column_share = state->plan.column_share;
 }
 
 static double Wanted(const FilteredState* state, double share) {
@@ -161,6 +176,7 @@ static void Start(FilteredState* state) {
     BeginIndexScan(state);
     OrderedScan* scan = state->scan;
     scan->radius = Radius(state);
+    GiveKeys(state);
     scan->stop = false;
     scan->next_round = BeforeNextRound;
     scan->next_round_arg = state;
@@ -228,7 +244,11 @@ static void BeginFilteredScan(CustomScanState* node, EState* estate, int eflags)
         state->bitmap = outerPlanState(state->heap_scan);
         node->custom_ps = lappend(node->custom_ps, state->exact);
     }
-    state->bounds = ExecInitExprList(plan->custom_exprs, &node->ss.ps);
+    state->keys = KeysOf(plan);
+    const int bounds = list_length(plan->custom_exprs) - list_length(state->keys);
+    state->bounds = ExecInitExprList(list_copy_head(plan->custom_exprs, bounds), &node->ss.ps);
+    state->constants = ExecInitExprList(list_copy_tail(plan->custom_exprs, bounds), &node->ss.ps);
+    state->more_keys = static_cast<ScanKeyData*>(palloc0(sizeof(ScanKeyData) * (list_length(state->keys) + 1)));
 }
 
 static TupleTableSlot* ExecFilteredScan(CustomScanState* node) noexcept {

@@ -36,6 +36,9 @@ struct FilteredState {
     BitmapHeapScanState* heap_scan;
     PlanState* bitmap;  // below heap_scan
     List* bounds;       // ExprStates: upper bounds of the distance
+    List* constants;    // ExprStates: of the conditions that the node hands to the index scan
+    List* keys;         // of those (FilterClauseKey)
+    ScanKeyData* more_keys;
 
     PlanLimit limit;
 

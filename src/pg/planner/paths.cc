@@ -53,7 +53,7 @@ static CustomPath* MakePath(const FilteredScan& scan) {
     path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
     path->custom_paths = list_make1(scan.ordered);
     if (scan.exact != nullptr) path->custom_paths = lappend(path->custom_paths, scan.exact);
-    path->custom_private = list_make2(PackPlan(plan), scan.bounds);
+    path->custom_private = list_make4(PackPlan(plan), scan.bounds, scan.left.constants, scan.left.keys);
     path->methods = &filtered_path_methods;
     return path;
 }
@@ -66,7 +66,8 @@ static void ReplaceOrderedScans(PlannerInfo* root, RelOptInfo* table) {
     if (found == NIL) return;
     BitmapHeapPath* bitmap = BitmapForWhere(root, table);
     foreach (cell, found) {
-        FilteredScan scan{root, table, static_cast<IndexPath*>(lfirst(cell)), bitmap, nullptr, NIL, NIL};
+        auto* path = static_cast<IndexPath*>(lfirst(cell));
+        FilteredScan scan{root, table, path, bitmap, nullptr, NIL, NIL, LeftFilterClauses(path)};
         scan.bounds = DistanceBounds(static_cast<Node*>(linitial(scan.ordered->indexorderbys)), table->baserestrictinfo,
                                      &scan.others);
         if (bitmap != nullptr) scan.exact = ExactPath(scan);

@@ -40,7 +40,8 @@ List* PackPlan(const FilteredPlan& plan) {
     list = AppendNumber(list, plan.plain_share);
     list = AppendNumber(list, plan.row_cost);
     list = AppendNumber(list, plan.set_cost);
-    return AppendNumber(list, plan.rows_per_page);
+    list = AppendNumber(list, plan.rows_per_page);
+    return AppendNumber(list, plan.column_share);
 }
 
 FilteredPlan UnpackPlan(const CustomScan* scan) {
@@ -53,7 +54,12 @@ FilteredPlan UnpackPlan(const CustomScan* scan) {
             NumberAt(list, 5),
             NumberAt(list, 6),
             NumberAt(list, 7),
-            NumberAt(list, 8)};
+            NumberAt(list, 8),
+            NumberAt(list, 9)};
+}
+
+List* KeysOf(const CustomScan* scan) {
+    return static_cast<List*>(list_nth(scan->custom_private, 10));
 }
 
 // ---- Methods ----
@@ -71,8 +77,10 @@ static Plan* PlanFilteredPath(PlannerInfo* root, RelOptInfo* table, CustomPath* 
     scan->scan.scanrelid = table->relid;
     scan->flags = path->flags;
     scan->custom_plans = children;
-    scan->custom_exprs = lsecond_node(List, path->custom_private);
-    scan->custom_private = linitial_node(List, path->custom_private);
+    auto* keys = static_cast<List*>(list_nth(path->custom_private, 3));
+    scan->custom_exprs = list_concat_copy(static_cast<List*>(lsecond(path->custom_private)),
+                                          static_cast<List*>(lthird(path->custom_private)));
+    scan->custom_private = lappend(list_copy(linitial_node(List, path->custom_private)), keys);
     scan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(linitial_node(Plan, children)->targetlist));
     scan->methods = &filtered_scan_methods;
     return &scan->scan.plan;

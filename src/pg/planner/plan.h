@@ -38,14 +38,18 @@ struct FilteredPlan {
     double row_cost;       // of a row that the index gives and the filter is asked about
     double set_cost;       // of making the set and searching under it
     double rows_per_page;  // of the table
+    double column_share;   // of the index's rows, how many its filter columns let through
 };
 
 // To and from lists that can be copied, and sent to parallel workers.
 [[nodiscard]] List* PackPlan(const FilteredPlan& plan);
 [[nodiscard]] FilteredPlan UnpackPlan(const CustomScan* scan);
 
-// The path's methods, whose custom_private is {PackPlan(), expressions of upper bounds of the distance}; the plan
-// has the latter for its custom_exprs.
+// The keys of conditions that the node hands to the index scan (FilterClauses).
+[[nodiscard]] List* KeysOf(const CustomScan* scan);
+
+// The path's methods, whose custom_private is {PackPlan(), expressions of upper bounds of the distance, constants of
+// conditions on filter columns, their keys}. The plan has first the bounds and then the constants for its custom_exprs.
 extern const CustomPathMethods filtered_path_methods;
 extern const CustomScanMethods filtered_scan_methods;
 

@@ -74,7 +74,9 @@ Estimate::Estimate(const FilteredScan& scan)
     : scan_(scan), method_(OrderedAccessMethodOf(scan.ordered->indexinfo)), tuples_(Rows(scan.table->tuples)) {
     PlannerInfo* root = scan.root;
     const RelOptInfo* table = scan.table;
-    searched_ = Rows(tuples_ * scan.ordered->indexselectivity);
+    searched_ =
+        Rows(tuples_ * scan.ordered->indexselectivity *
+             clauselist_selectivity(root, scan.left.restrictions, static_cast<int>(table->relid), JOIN_INNER, nullptr));
     matching_ =
         Rows(tuples_ * clauselist_selectivity(root, scan.others, static_cast<int>(table->relid), JOIN_INNER, nullptr));
     const bool alone = bms_membership(root->all_baserels) == BMS_SINGLETON;
@@ -135,6 +137,7 @@ void Estimate::Fill(FilteredPlan* plan) const {
     *plan = FilteredPlan{};
     plan->way = Way::kPlain;
     plan->plain_share = std::min(matching_ / searched_, 1.0);
+    plan->column_share = std::min(searched_ / Rows(scan_.ordered->indexinfo->tuples), 1.0);
     plan->row_cost = page_cost_ + filter_cost_ + distance_cost_ + kQueuedRow * cpu_operator_cost;
     plan->rows_per_page = tuples_ / Rows(static_cast<double>(scan_.table->pages));
     if (scan_.bitmap == nullptr) return;

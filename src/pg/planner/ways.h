@@ -7,6 +7,7 @@ extern "C" {
 #include "nodes/pathnodes.h"
 }
 
+#include "pg/index/filter_clause.h"
 #include "pg/planner/plan.h"
 
 namespace annex::pg {
@@ -20,6 +21,7 @@ struct FilteredScan {
     SortPath* exact;         // over bitmap
     List* bounds;            // of the distance (DistanceBounds)
     List* others;            // clauses that are none of these
+    FilterClauses left;      // of these, what filter columns of the index can test beside the path's own conditions
 };
 
 struct PathCost {
