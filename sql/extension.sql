@@ -37,7 +37,7 @@ CREATE EXTENSION annex;
 SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'annex'
 	WHERE d.deptype = 'e' AND d.classid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
 	AND obj_description(d.objid, d.classid::regclass::name) IS NULL
-	AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (SELECT typarray FROM pg_type))
+	AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (SELECT typarray FROM pg_type UNION SELECT reltype FROM pg_class))
 	ORDER BY 1;
 
 \c :main_database
