@@ -112,7 +112,14 @@ SELECT condition, compare(condition) FROM unnest(ARRAY[
 	'cat < (SELECT max(tag) FROM t)', 'cat < 100 AND now() > ''2000-01-01''', 'v IS NULL AND cat = 7', 'v IS NOT NULL AND cat = 7',
 	'(cat, tag) = (3, 3)', 'cat < 300 AND tag < 6 AND many > 0 AND during @> 5']) condition;
 SELECT tail, compare('cat < 60', tail) FROM unnest(ARRAY['', 'LIMIT 1', 'LIMIT 400', 'LIMIT 10000', 'LIMIT 5 OFFSET 20',
-	'FETCH FIRST 3 ROWS WITH TIES', 'LIMIT 0', 'OFFSET 700', 'LIMIT (SELECT 4)', 'LIMIT ALL']) tail;
+	'FETCH FIRST 3 ROWS WITH TIES', 'LIMIT 0', 'OFFSET 700', 'LIMIT (SELECT 4)', 'LIMIT ALL',
+	'LIMIT 9223372036854775807', 'LIMIT 9223372036854775807 OFFSET 9223372036854775807']) tail;
+
+-- A LIMIT is not that of a CTE, or of a subquery in an expression, which the plan hangs on the same node.
+SET annex.filtered_way = exact;
+WITH c AS MATERIALIZED (SELECT id FROM t WHERE cat = 3 ORDER BY v <-> point(-3, 12)) SELECT id FROM c WHERE id > 3000 LIMIT 5;
+SELECT cardinality(ARRAY(SELECT id FROM t WHERE cat = 3 ORDER BY v <-> point(-3, 12))) LIMIT 1;
+RESET annex.filtered_way;
 
 -- Bitmaps that have forgotten which rows of a page match.
 CREATE TABLE wide AS SELECT id, v, cat, tag, many, repeat('x', 1500) AS filler FROM t;
@@ -165,6 +172,9 @@ FROM analyzed(format('SELECT id FROM t WHERE cat < 100 ORDER BY v <-> %L LIMIT 1
 SET annex.filtered_way = plain;
 SELECT plan ->> 'Way' AS way, plan ->> 'Set Rows' AS set_rows, (plan ->> 'Heap Tuples Fetched')::int > 20 AS fetched
 FROM analyzed(format('SELECT id FROM t WHERE cat < 100 ORDER BY v <-> %L LIMIT 10', :'q')) plan;
+-- the greatest LIMIT is one round
+SELECT plan ->> 'Rounds' AS rounds
+FROM analyzed(format('SELECT id FROM t WHERE tag = 3 AND length(pad) = 1 ORDER BY v <-> %L LIMIT 9223372036854775807', :'q')) plan;
 RESET annex.filtered_way;
 -- how often which way
 SELECT plan ->> 'Way' AS way FROM analyzed(format('SELECT * FROM generate_series(1, 5) g CROSS JOIN LATERAL

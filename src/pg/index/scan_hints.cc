@@ -61,7 +61,8 @@ void NoteLimit(Relation index, double limit) {
 struct Walk {
     Hint* hints;
     ParamListInfo params;
-    PlanLimit limit;              // of the node being visited
+    const PlanState* parent;      // of the node being visited
+    PlanLimit limit;              // that the parent passes on
     const IndexScanState* taken;  // the scan of a node above, which needs no hint
 };
 
@@ -119,10 +120,28 @@ static double BeforeFilter(const IndexScanState* state, double wanted) {
     return state->ss.ps.qual == nullptr || returned <= passed ? wanted : wanted * returned / passed;
 }
 
+static bool AmongSubplans(const PlanState* state, const List* subplans) {
+    ListCell* cell;
+    foreach (cell, subplans) {
+        if (lfirst_node(SubPlanState, cell)->planstate == state) return true;
+    }
+    return false;
+}
+
+// What the node being visited is asked for. Subqueries that hang on a node (expressions, CTEs) have no part in what it
+// asks its children for.
+static PlanLimit LimitFromAbove(const Walk* walk, const PlanState* state) {
+    const PlanState* parent = walk->parent;
+    const bool subplan =
+        parent != nullptr && (AmongSubplans(state, parent->initPlan) || AmongSubplans(state, parent->subPlan));
+    return subplan ? PlanLimit{0, false} : walk->limit;
+}
+
 extern "C" {
 static bool Visit(PlanState* state, void* arg) noexcept {
     auto* walk = static_cast<Walk*>(arg);
-    const PlanLimit limit = walk->limit;
+    const Walk above = *walk;
+    const PlanLimit limit = LimitFromAbove(walk, state);
     const IndexScanState* taken = walk->taken;
     auto* scan = reinterpret_cast<IndexScanState*>(state);
     if (IsA(state, IndexScanState) && scan != taken && IsOrderedIndexScan(scan)) {
@@ -135,9 +154,11 @@ static bool Visit(PlanState* state, void* arg) noexcept {
     if (IsA(state, CustomScanState) && limit_taker != nullptr) walk->taken = limit_taker(state, limit);
     walk->limit =
         IsA(state, LimitState) ? LimitOf(reinterpret_cast<LimitState*>(state), walk->params) : PassedOn(state, limit);
+    walk->parent = state;
     ANNEX_WALK_PLANSTATE(state, Visit, walk);
-    walk->limit = limit;
-    walk->taken = taken;
+    walk->parent = above.parent;
+    walk->limit = above.limit;
+    walk->taken = above.taken;
     return false;
 }
 
@@ -149,7 +170,7 @@ static void HintsAtExecutorStart(QueryDesc* query, int eflags) noexcept {
     if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) || query->planstate == nullptr) return;
 
     MemoryContext old_context = MemoryContextSwitchTo(query->estate->es_query_cxt);
-    Walk walk{nullptr, query->params, {0, false}, nullptr};
+    Walk walk{nullptr, query->params, nullptr, {0, false}, nullptr};
     Visit(query->planstate, &walk);
     if (walk.hints != nullptr) PushFrame(walk.hints);
     MemoryContextSwitchTo(old_context);

@@ -105,7 +105,9 @@ static void ReadListsAhead(Prober* prober, uint32 at, uint32 least) {
 
 bool ProbeLists(Prober* prober, const Round& round, uint32* probed) {
     ListSearch* search = prober->search;
-    Guard([&] { search->BeginRound(static_cast<size_t>(round.k), round.patience); });
+    // The greatest LIMIT, or its multiple by a rare filter, is no integer.
+    const auto k = static_cast<size_t>(std::min(round.k, 1e9));
+    Guard([&] { search->BeginRound(k, round.patience); });
     uint32 next = round.from;
     prober->asked = 0;
     for (; next < round.most; next++) {

@@ -102,7 +102,8 @@ static void GoExact(FilteredState* state, TIDBitmap* bitmap) {
     CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
     ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
     auto* sort = reinterpret_cast<SortState*>(state->exact);
-    sort->bounded = state->limit.exact && state->limit.rows > 0;
+    // A greater bound is none to the Sort.
+    sort->bounded = state->limit.exact && state->limit.rows > 0 && state->limit.rows < INT_MAX / 2;
     if (sort->bounded) sort->bound = static_cast<int64>(state->limit.rows);
 }
 
