@@ -29,6 +29,11 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE large (id serial PRIMARY KEY, v vector(9000));
 	INSERT INTO large (v) SELECT
 		(SELECT array_agg(random() + 0 * (i + g)) FROM generate_series(1, 9000) g)::vector FROM generate_series(1, 12) i;
+
+	-- Filter columns.
+	CREATE TABLE filtered (id serial PRIMARY KEY, v vector(3), n integer, flag boolean);
+	INSERT INTO filtered (v, n, flag) SELECT ARRAY[random(), random(), i]::vector, i, i % 2 = 0 FROM generate_series(1, 400) i;
+	INSERT INTO filtered (v, n) SELECT NULL, i FROM generate_series(1, 5) i;
 });
 
 # Each kind of damage: to which table's index, what, and what annex_verify must say of it.
@@ -216,6 +221,28 @@ my @damage = (
 	['second part: code', 'large', sub { $_[0]->put_u8(($_[0]->pages(IvfFile::ROW_TAIL))[-1], IvfFile::TAIL_CODES, 0x80) },
 		qr/a code of a row is out of range/],
 
+	# A row's values are null bits (1), n (4), flag (1), zeros (2); a block's strips begin behind 512 bytes of trailers,
+	# with 32 bytes of null bits.
+	['filter columns: widths', 'filtered', sub { $_[0]->put_u8(0, IvfFile::META_COLUMN_WIDTHS, 8) },
+		qr/Block 0: the filter columns are not those of the index/],
+	['filter columns: a value of a row', 'filtered',
+		sub { $_[0]->put_u32(($_[0]->row_pages(1))[0], IvfFile::ROWS_AREA + IvfFile::ROW_CODES + 1, 77777) },
+		qr/the row in slot 0 has other filter columns than its entry in list 0/],
+	['filter columns: a value of a block', 'filtered',
+		sub { $_[0]->put_u32(($_[0]->list_pages(1))[0], IvfFile::LIST_AREA + 512 + 32 + 4 * 7, 77777) },
+		qr/the row in slot \d+ has other filter columns than its entry in list 0/],
+	['filter columns: a null bit of a block', 'filtered', sub {
+			my ($file) = @_;
+			$file->put_u8(($file->list_pages(1))[0], IvfFile::LIST_AREA + 512 + 4, 1);
+		},
+		qr/the values of a row's filter columns are impossible|has other filter columns than its entry/],
+	['filter columns: what no value leaves', 'filtered',
+		sub { $_[0]->put_u8(($_[0]->row_pages(1))[0], IvfFile::ROWS_AREA + IvfFile::ROW_CODES + 7, 1) },
+		qr/the values of a row's filter columns are impossible/],
+	['filter columns: other values than in the table', 'filtered',
+		sub { $_[0]->put_u32(($_[0]->pages(IvfFile::SIDE))[0], IvfFile::SIDE_TIDS + 6 + 1, 77777) },
+		qr/Tuple \(\d+,\d+\) of table "filtered" has other filter columns in the index/],
+
 	# What crashes leave behind is no damage.
 	['pages of zeros at the end', 'small', sub { $_[0]{bytes} .= "\0" x (2 * IvfFile::PAGE) }, undef],
 	['a second part that no row links to', 'large', sub {
@@ -244,7 +271,8 @@ my @damage = (
 # One index for each, all of them damaged at once.
 my %options = (
 	small => "(v vector_cosine_ops) WITH (lists = $lists, spill = on)",
-	large => '(v vector_l2_ops) WITH (lists = 2, spill = off)');
+	large => '(v vector_l2_ops) WITH (lists = 2, spill = off)',
+	filtered => '(v vector_l2_ops, n, flag) WITH (lists = 1, spill = off)');
 $node->safe_psql('postgres',
 	join '', map { "CREATE INDEX damaged_$_ ON $damage[$_][1] USING ivf $options{$damage[$_][1]};\n" } 0 .. $#damage);
 my @paths = split /\n/, $node->safe_psql('postgres',
@@ -342,8 +370,9 @@ $node->start;
 for my $i (0 .. $#damage)
 {
 	my ($name, undef, undef, $expected) = @{ $damage[$i] };
-	my ($ret, $stdout, $stderr) =
-	  $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT annex_verify('damaged_$i')", timeout => 60);
+	my $with_table = $damage[$i][1] eq 'filtered' ? 'true' : 'false';
+	my ($ret, $stdout, $stderr) = $node->psql('postgres',
+		"\\set VERBOSITY verbose\nSELECT annex_verify('damaged_$i', $with_table)", timeout => 60);
 	if (defined $expected)
 	{
 		like($stderr, qr/ERROR:  XX002: index "damaged_$i" is corrupted\nDETAIL:  [^\n]*$expected/s, "found: $name");

@@ -62,6 +62,7 @@ sub build
 for my $case (
 	[ 'inline',   'vector_l2_ops',     'lists = 40, spill = on',  '64MB' ],
 	[ 'inline',   'vector_cosine_ops', 'lists = 0, spill = auto', '64MB' ],
+	[ 'inline',   'vector_l2_ops, id, (nullif(id % 9, 1)), (id::text)', 'lists = 40, spill = on', '64MB' ],
 	[ 'inline',   'vector_ip_ops',     'lists = 7',               '64MB' ],
 	[ 'inline',   'vector_l2_ops',     'lists = 20, spill = on',  '1MB' ],
 	[ 'toasted',  'vector_l2_ops',     'lists = 9, spill = on',   '64MB' ],

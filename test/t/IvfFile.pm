@@ -28,6 +28,7 @@ use constant {
 	META_ROW_INSERT => 100,
 	META_SIDE_INSERT => 520,  # of the first chain
 	META_SIDE_SIZE => 12,
+	META_COLUMN_WIDTHS => 1041,
 	MEAN_COUNT => 40,
 	MEAN_VALUES => 48,
 	DESCRIPTOR_SIZE => 64,
@@ -53,7 +54,7 @@ use constant {
 	ROW_TID_OFFSET => 4,      # from the row's beginning
 	ROW_SCALE => 8,
 	ROW_ERROR => 12,
-	ROW_CODES => 16,
+	ROW_CODES => 16,          # and the values of the filter columns before them
 	TAIL_CODES => 40,
 	SIDE_COUNT => 40,
 	SIDE_CHAIN => 42,
