@@ -37,6 +37,8 @@ static constexpr double kFewRows = 10;
 // not probed anyway.
 static constexpr double kCalibratedRows = 100;
 static constexpr double kFurtherLists = 2;
+// Of the share of rows that may be found, the power by which the lists to be probed grow: measured .3 to .65.
+static constexpr double kShareExponent = 0.6;
 
 // What the index holds, in pages and lists.
 struct Shape {
@@ -71,18 +73,19 @@ static Shape ReadShape(const IndexOptInfo* info) {
     return shape;
 }
 
-// Lists that are probed to find so many rows among all, which is also what it takes to find fewer among some.
-static double ExpectedLists(const Shape& shape, double rows) {
+// Lists that are probed to find so many rows among a share of all.
+static double ExpectedLists(const Shape& shape, const SearchEstimate& search) {
     const auto lists = static_cast<double>(shape.meta.lists);
+    const double rows = std::clamp(search.wanted, 1.0, shape.rows);
     const double first = SettingsFor(shape.meta, std::min(rows, kCalibratedRows)).lists;
     const double further = std::max(rows - kCalibratedRows, 0.0) * lists / shape.rows;
-    return std::min(first + kFurtherLists * further, lists);
+    return std::min((first + kFurtherLists * further) * std::pow(1 / search.share, kShareExponent), lists);
 }
 
 static Cost FirstRound(const Shape& shape, const SearchEstimate& search) {
     const auto all = static_cast<double>(shape.meta.lists);
     const double wanted = std::clamp(search.wanted, 1.0, shape.rows);
-    const double lists = ExpectedLists(shape, wanted / search.share);
+    const double lists = ExpectedLists(shape, search);
     const double probed = lists / all;
     const double ranked = std::min(2 * lists + 16, all);
     const double matching = shape.rows * search.share;
