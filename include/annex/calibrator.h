@@ -14,10 +14,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <iterator>
 #include <vector>
 
-#include "annex/place_set.h"
 #include "annex/search.h"
 
 namespace annex {

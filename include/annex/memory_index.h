@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "annex/calibration.h"
+#include "annex/calibrator.h"
 #include "annex/list_builder.h"
 #include "annex/search.h"
 
@@ -62,6 +62,10 @@ class MemoryIndex {
     [[nodiscard]] bool spill() const noexcept { return spill_; }
     // Of sketches, rows and centroids.
     [[nodiscard]] size_t bytes() const noexcept;
+    // Rows that lie in lists; each number below is the place of one.
+    [[nodiscard]] size_t places() const noexcept { return rows_.size() / row_bytes(); }
+    // One for the costs of this index.
+    [[nodiscard]] Calibrator NewCalibrator() const;
 
   private:
     friend class MemorySearcher;
@@ -74,6 +78,7 @@ class MemoryIndex {
     void Train(ListBuilder* builder, const MemoryIndexOptions& options) const;
     void Encode(ListBuilder* builder);
     void PackCentroids(const ListBuilder& builder);
+    [[nodiscard]] size_t row_bytes() const noexcept { return sizeof(RowFactors) + space_.padded(); }
     [[nodiscard]] Row row(Place place) const noexcept;
     void Prefetch(Place place) const noexcept;
 
@@ -98,6 +103,14 @@ struct MemorySearchOptions {
     double radius = std::numeric_limits<double>::infinity();  // rows beyond it are not returned
 };
 
+// How deep a search for a calibration goes: the widest settings of which the calibrator is to learn anything.
+struct MemoryDepth {
+    size_t deepest = Calibrator::kKCount - 1;  // it searches for Calibrator::kKs[deepest] rows
+    float epsilon = Calibrator::kDeepestEpsilon;
+    float patience = ListSearch::kEndlessPatience;
+    size_t probes = std::numeric_limits<size_t>::max();  // at most
+};
+
 // Searches one index, keeping its memory from query to query. One for each thread.
 class MemorySearcher {
   public:
@@ -106,14 +119,16 @@ class MemorySearcher {
     // The nearest rows with their exact distances, nearest first; valid until the next call.
     [[nodiscard]] std::span<const Neighbour> Search(const float* query, const MemorySearchOptions& options);
 
-    // A deep search for a calibration (annex/calibration.h): the `truth` are the k nearest rows.
-    void Calibrate(const float* query, std::span<const uint32_t> truth, float epsilon, size_t deep,
-                   Calibration* calibration);
+    // A deep search for the row at a place, which the calibrator learns from.
+    void Calibrate(Place place, const MemoryDepth& depth, Calibrator* calibrator);
 
     [[nodiscard]] const SearchCounters& counters() const noexcept { return search_.counters(); }
     [[nodiscard]] size_t rechecked() const noexcept { return rechecked_; }  // exact distances computed
 
   private:
+    // Probes the next lists of the ranking, `most` in all: the first `least` in any case, the others while they are
+    // worth it. Returns how many have been probed.
+    size_t ProbeLists(size_t least, size_t most, float patience);
     void ProbeList(const RankedList& list);
     void Recheck(const float* query, uint32_t row, size_t k);
     // Takes what the round has to give; stops at the first row whose bound is beyond the k-th exact distance.
@@ -121,6 +136,7 @@ class MemorySearcher {
 
     const MemoryIndex& index_;
     ListSearch search_;
+    SearchTrace trace_;  // of a search for a calibration
     const RowFilter* filter_ = nullptr;
     double radius_ = 0;
     std::vector<Neighbour> nearest_;  // a max-heap of at most k while searching

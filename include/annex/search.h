@@ -80,7 +80,6 @@ struct Candidate {
     float upper;
     Place place;
     HeapTid heap_tid;
-    uint16_t probe;  // which list of its round brought it, the first being 0; 65535 stands for that one and all later
 };
 static_assert(sizeof(Candidate) == 20);
 

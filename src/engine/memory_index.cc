@@ -133,7 +133,7 @@ void MemoryIndex::Train(ListBuilder* builder, const MemoryIndexOptions& options)
 // Rows get their places when all have been assigned: they lie in the order of their primary lists.
 void MemoryIndex::Encode(ListBuilder* builder) {
     const size_t padded = space_.padded();
-    const size_t row_bytes = sizeof(RowFactors) + padded;
+    const size_t row_bytes = this->row_bytes();
     const size_t record_bytes = builder->record_bytes();
     std::vector<uint8_t> records;
     std::vector<Assignment> assignments;
@@ -194,8 +194,13 @@ size_t MemoryIndex::bytes() const noexcept {
            (unbounded_.size() + nan_.size()) * sizeof(uint32_t);
 }
 
+Calibrator MemoryIndex::NewCalibrator() const {
+    const double entries = static_cast<double>(places() * (spill_ ? 2 : 1)) / static_cast<double>(lists());
+    return {space_.metric(), space_.padded(), entries};
+}
+
 MemoryIndex::Row MemoryIndex::row(Place place) const noexcept {
-    const uint8_t* bytes = &rows_[place * (sizeof(RowFactors) + space_.padded())];
+    const uint8_t* bytes = &rows_[place * row_bytes()];
     Row row;
     std::memcpy(&row.factors, bytes, sizeof(row.factors));
     row.codes = reinterpret_cast<const int8_t*>(bytes + sizeof(row.factors));
@@ -203,9 +208,8 @@ MemoryIndex::Row MemoryIndex::row(Place place) const noexcept {
 }
 
 void MemoryIndex::Prefetch(Place place) const noexcept {
-    const size_t row_bytes = sizeof(RowFactors) + space_.padded();
-    const uint8_t* bytes = &rows_[place * row_bytes];
-    for (size_t line = 0; line < row_bytes; line += 64) __builtin_prefetch(bytes + line);
+    const uint8_t* bytes = &rows_[place * row_bytes()];
+    for (size_t line = 0; line < row_bytes(); line += 64) __builtin_prefetch(bytes + line);
 }
 
 // ---- Search ----
@@ -233,13 +237,7 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
         search_.BeginRound(k + kSpareRows, options.patience);
         // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.
         const size_t least = std::min(2 * probed, target);
-        for (probed = 0; probed < target; ++probed) {
-            const size_t wanted = ListSearch::RankAhead(probed, target, options.patience);
-            search_.RankTable(*index_.centroids_, wanted, probed);
-            const RankedList& list = search_.ranked()[probed];
-            if (probed >= least && !search_.WorthProbing(list)) break;
-            ProbeList(list);
-        }
+        probed = ProbeLists(least, target, options.patience);
         search_.EndRound(probed);
         TakeRound(query, k);
         if (nearest_.size() == k) break;
@@ -251,25 +249,29 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     return nearest_;
 }
 
-void MemorySearcher::Calibrate(const float* query, std::span<const uint32_t> truth, float epsilon, size_t deep,
-                               Calibration* calibration) {
-    const size_t k = truth.size();
-    if (search_.Begin(index_.space_, query, epsilon, std::max<size_t>(4 * k, 100000)) != RowClass::kNormal) return;
-    calibration->BeginQuery();
-    search_.BeginRound(k + kSpareRows);
+void MemorySearcher::Calibrate(Place place, const MemoryDepth& depth, Calibrator* calibrator) {
+    const MemoryIndex::Row row = index_.row(place);
+    std::vector<float> y(index_.space_.padded());
+    DecodeRow(row.codes, row.factors.scale, y.size(), y.data());
+    const size_t k = Calibrator::kKs[depth.deepest];
+    trace_.Clear();
+    search_.TraceInto(&trace_);
+    search_.BeginStoredRow(index_.space_, y.data(), depth.epsilon, index_.places());
+    search_.BeginRound(k + kSpareRows + 1, depth.patience);  // with the row itself
+    search_.EndRound(ProbeLists(0, std::min(depth.probes, index_.lists()), depth.patience));
+    search_.TraceInto(nullptr);
+    calibrator->Add(trace_, place, depth.epsilon, depth.deepest, kSpareRows);
+}
+
+size_t MemorySearcher::ProbeLists(size_t least, size_t most, float patience) {
     size_t probed = 0;
-    for (; probed < std::min(deep, index_.lists()); ++probed) {
-        search_.RankTable(*index_.centroids_, ListSearch::RankAhead(probed, deep, Calibration::kMostPatience), probed);
+    for (; probed < most; ++probed) {
+        search_.RankTable(*index_.centroids_, ListSearch::RankAhead(probed, most, patience), probed);
         const RankedList& list = search_.ranked()[probed];
-        if (!calibration->AddList(search_.Demand(list))) break;
+        if (probed >= least && !search_.WorthProbing(list)) break;
         ProbeList(list);
     }
-    search_.EndRound(probed);
-    for (Candidate candidate; search_.Next(&candidate);) {
-        if (std::find(truth.begin(), truth.end(), NumberOf(candidate.heap_tid)) != truth.end())
-            calibration->AddFound(candidate.probe);
-    }
-    calibration->EndQuery(k);
+    return probed;
 }
 
 void MemorySearcher::ProbeList(const RankedList& list) {

@@ -523,7 +523,7 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     CheckFactors(row.scale, row.error);
     const Bounds bounds = row_query_.Bound(codes, row);
     const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
-                              survivor.heap_tid, static_cast<uint16_t>(std::clamp<size_t>(lists_begun_, 1, 65536) - 1)};
+                              survivor.heap_tid};
     counters_.refined++;
     if (trace_ != nullptr)
         trace_->rows.push_back({static_cast<uint32_t>(trace_->keys.size() - 1), candidate.place, candidate.upper});
