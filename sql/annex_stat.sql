@@ -35,6 +35,27 @@ SELECT scans, rows_returned, vectors_refined >= 1000 AS refined, stats_reset <= 
 FROM annex_stat_indexes WHERE indexrelname = 'counted_v';
 RESET ivf.probes;
 
+-- The ways of filtered scans, and conditions on columns of the index.
+SELECT annex_stat_reset();
+SET annex.filtered_way = 'set';
+SELECT count(*) FROM (SELECT id FROM counted WHERE tag < 100 ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 10) a;
+SET annex.filtered_way = 'exact';
+SELECT count(*) FROM (SELECT id FROM counted WHERE tag < 100 ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 10) a;
+SET annex.filtered_way = 'plain';
+SELECT count(*) FROM (SELECT id FROM counted WHERE tag < 100 ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 10) a;
+RESET annex.filtered_way;
+SELECT scans, set_scans, column_scans, exact_scans, vectors_passed >= 10 AS passed, vectors_skipped > vectors_passed AS skipped
+FROM annex_stat_indexes WHERE indexrelname = 'counted_v';
+CREATE TABLE counted_columns AS SELECT * FROM counted;
+CREATE INDEX counted_columns_v ON counted_columns USING ivf (v, tag) WITH (lists = 10);
+ANALYZE counted_columns;
+SELECT count(*) FROM (SELECT id FROM counted_columns WHERE tag < 100 ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 10) a;
+SELECT scans, set_scans, column_scans, exact_scans, vectors_passed >= 10 AS passed, vectors_skipped > vectors_passed AS skipped
+FROM annex_stat_indexes WHERE indexrelname = 'counted_columns_v';
+DROP TABLE counted_columns;
+SELECT annex_stat_reset('counted_v');
+SELECT count(*) FROM (SELECT id FROM counted ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 10) a;
+
 -- A cursor counts when it is closed.
 BEGIN;
 DECLARE c CURSOR FOR SELECT id FROM counted ORDER BY v <-> '[1,1,1,1,1,1,1,1]';
