@@ -21,11 +21,11 @@
 // the recall. The ratio alone, the number of dry lists alone, and the distance to a list in standard deviations of its
 // rows' are each worse on some data.
 //
-// Under a filter the threshold is that of the rows that pass. It is wider, so that more lists are worth probing with the
-// same patience: the k best of a random tenth of the rows lie as the 10 k best of all do. But a dry list says less. One
-// in which no row passes says nothing and is not counted; and where the rows that pass lie far away from the query, many
-// lists have a few of them at nearly the same distance, and runs of dry lists are long although much is left to find.
-// Therefore the longer the search has been, the less a run counts: in place of dry stands
+// Under a filter the threshold is that of the rows that pass. It is wider, so that more lists are worth probing with
+// the same patience: the k best of a random tenth of the rows lie as the 10 k best of all do. But a dry list says less.
+// One in which no row passes says nothing and is not counted; and where the rows that pass lie far away from the query,
+// many lists have a few of them at nearly the same distance, and runs of dry lists are long although much is left to
+// find. Therefore the longer the search has been, the less a run counts: in place of dry stands
 //   dry / (1 + lists in which rows pass / min(14 k', 200, a fifth of all lists))
 // Without the first, searches under filters that select a region away from the query fall from a recall of .95 to .9,
 // without the second those for the far half of the rows to .84. With weights by the share of rows that pass in place of
@@ -238,6 +238,7 @@ class ListSearch {
     void EstimateTable(const CentroidTable& table, size_t wanted);
     uint32_t EstimateTableBlock(const CentroidTable& table, size_t block, float limit, float* estimates);
     [[nodiscard]] uint32_t Admitted(const uint8_t* block);
+    [[nodiscard]] uint32_t AdmittedByStrips(const uint8_t* block);
     [[nodiscard]] uint32_t AdmittedEntries(const uint8_t* entries, size_t count);
     void CountAdmitted(uint32_t admitted, size_t slots) noexcept;
     void SumCodes(const uint8_t* codes, size_t rows);
@@ -270,6 +271,9 @@ class ListSearch {
     BoundTerms terms_{};
     const RowFilter* list_filter_ = nullptr;  // filter_, or nullptr while centroids are fed
     bool matched_ = false;                    // a row of this list passes it
+    bool rows_first_ = false;                 // its set of rows is asked before anything is estimated
+    uint64_t asked_ = 0;                      // entries that the set was asked about in this search
+    uint64_t passed_ = 0;
     size_t row_in_block_ = 0;
     BlockTrailer cut_{};         // of a block that goes on
     uint32_t cut_admitted_ = 0;  // and which of its slots may matter; 0: nothing of it is looked at

@@ -39,6 +39,8 @@ void ListSearch::Reset(const Space& space) {
     next_ = ready_ = 0;
     exhausted_ = false;
     seen_.Clear();
+    asked_ = passed_ = 0;
+    rows_first_ = false;
     counters_ = SearchCounters{};
     filter_ = nullptr;
     radius_ = std::numeric_limits<double>::infinity();
@@ -97,6 +99,7 @@ void ListSearch::BeginRanking() {
                  ? BoundTerms{0, 0, sketch_query_.sum_scale() / 2, sketch_query_.sum_offset() / 2, kRhoWeight * norm}
                  : BoundTerms{norm * norm, 1, sketch_query_.sum_scale(), sketch_query_.sum_offset(), 0};
     list_filter_ = nullptr;
+    rows_first_ = false;
     entries_before_ = counters_.entries;
     row_in_block_ = 0;
     survivors_.clear();
@@ -328,6 +331,11 @@ float ListSearch::Demand(const RankedList& list) const noexcept {
     return Open() ? 0 : Demand(metric_, list.key, ranked_.front().key, threshold_, Dry());
 }
 
+// Where no more than one entry in so many is in the set, it is asked before the codes are read: most blocks hold none
+// then. With more it costs more than it saves (measured: 0.45 to 1.1 times the work at 1 % and less, 1.5 times at 10
+// %).
+static constexpr uint64_t kEntriesPerMatch = 50;
+
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
 void ListSearch::BeginList(const RankedList& list) {
     const double sigma =
@@ -337,6 +345,7 @@ void ListSearch::BeginList(const RankedList& list) {
                         epsilon_ * static_cast<float>(reach)};
     list_filter_ = filter_;
     matched_ = false;
+    rows_first_ = filter_ != nullptr && filter_->rows != nullptr && passed_ * kEntriesPerMatch <= asked_;
     row_in_block_ = 0;
     survivors_.clear();
     lists_begun_++;
@@ -369,9 +378,14 @@ void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
     SumCodes(layout_.codes(rows), count - row_in_block_);
 }
 
-// The slots of a block that its strips admit.
+// The slots of a block that may pass, as far as that is asked before its codes are read.
 uint32_t ListSearch::Admitted(const uint8_t* block) {
-    if (list_filter_ == nullptr || list_filter_->columns == nullptr) return UINT32_MAX;
+    if (list_filter_ == nullptr) return UINT32_MAX;
+    const uint32_t admitted = list_filter_->columns != nullptr ? AdmittedByStrips(block) : UINT32_MAX;
+    return rows_first_ && admitted != 0 ? Passing(*TrailerOf(block), admitted, admitted) : admitted;
+}
+
+uint32_t ListSearch::AdmittedByStrips(const uint8_t* block) {
     // Where codes are skipped, no processor foresees the next block.
     constexpr size_t kCacheLine = 64;
     const uint8_t* strips = StripsOf(block);
@@ -415,7 +429,8 @@ void ListSearch::FeedEntries(const uint8_t* entries, size_t count) {
         const uint32_t admitted = AdmittedEntries(first, taken);
         if (admitted == 0) continue;
         PackBlock(first, taken, layout_, scratch_.data());
-        FeedBlock(scratch_.data(), admitted);
+        const BlockTrailer& trailer = *TrailerOf(scratch_.data());
+        FeedBlock(scratch_.data(), rows_first_ ? Passing(trailer, admitted, admitted) : admitted);
     }
 }
 
@@ -441,7 +456,7 @@ void ListSearch::Estimate(const BlockTrailer& trailer, uint32_t admitted) {
     mask &= admitted;
     const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
-    if (list_filter_ != nullptr && (mask != 0 || !matched_)) mask = Passing(trailer, mask, admitted);
+    if (list_filter_ != nullptr && !rows_first_ && (mask != 0 || !matched_)) mask = Passing(trailer, mask, admitted);
     while (mask != 0) {
         const auto v = static_cast<size_t>(__builtin_ctz(mask));
         mask &= mask - 1;
@@ -466,8 +481,11 @@ uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among, uint32
     const TidSet& rows = *list_filter_->rows;
     const uint32_t passing = rows.Matching(trailer.heap_tid, among & live);
     const auto passed = static_cast<uint64_t>(std::popcount(passing));
+    const auto asked = static_cast<uint64_t>(std::popcount(among & live));
     counters_.passed += passed;
-    counters_.skipped += static_cast<uint64_t>(std::popcount(among & live)) - passed;
+    counters_.skipped += asked - passed;
+    asked_ += asked;
+    passed_ += passed;
     matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & admitted & live);
     return passing;
 }
