@@ -197,6 +197,11 @@ SELECT * FROM try('u', 'd = ''2011-12-31''::timestamptz', 'd < ''2011-12-31''::t
 	'd > ''2011-12-29''::timestamptz', 'd >= ''2011-12-29 23:59:59''::timestamptz',
 	'ts < ''2011-12-31''::timestamptz', 'ts >= ''2011-12-31''::timestamptz', 'ts > ''2011-12-29 12:00''::timestamptz');
 SET timezone = 'Europe/Berlin';
+-- two days before the clocks were set back the place of a constant begins to be uncertain, by an hour
+UPDATE u SET ts = timestamp '2024-10-25 03:00' + (id % 10 - 5) * interval '1 min' WHERE id % 3 = 0;
+SELECT * FROM try('u', 'ts < ANY (''{2024-10-25 00:58+00,2024-10-25 01:02+00}''::timestamptz[])',
+	'ts <= ANY (''{2024-10-25 01:02+00,2024-10-25 00:58+00}''::timestamptz[])',
+	'ts > ANY (''{2024-10-25 00:58+00,2024-10-25 01:02+00}''::timestamptz[])');
 
 -- ------------------------------------------------------------------------------------------------------------- changes
 

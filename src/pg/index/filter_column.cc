@@ -175,21 +175,23 @@ static bool Before(const ConstantImage& a, const ConstantImage& b) {
     return a.floor != b.floor ? a.floor < b.floor : a.ceiling < b.ceiling;
 }
 
+// The range that all constants lie in.
+static ConstantImage RangeOf(std::span<const ConstantImage> constants) {
+    ConstantImage range = constants.front();
+    for (const ConstantImage& constant : constants) {
+        range.floor = std::min(range.floor, constant.floor);
+        range.ceiling = std::max(range.ceiling, constant.ceiling);
+    }
+    range.vague = true;
+    return range;
+}
+
 static void AddAnyEqual(ColumnFilter* filter, size_t column, std::span<const ConstantImage> constants) {
     // Constants whose place is not known exactly become one range; there is hardly ever more than one.
     const bool ranges = std::any_of(constants.begin(), constants.end(), [](const ConstantImage& constant) {
         return constant.vague && constant.floor != constant.ceiling;
     });
-    if (ranges) {
-        ConstantImage all = constants.front();
-        for (const ConstantImage& constant : constants) {
-            all.floor = std::min(all.floor, constant.floor);
-            all.ceiling = std::max(all.ceiling, constant.ceiling);
-        }
-        all.vague = true;
-        AddComparison(filter, column, Comparison::kEqual, all);
-        return;
-    }
+    if (ranges) return AddComparison(filter, column, Comparison::kEqual, RangeOf(constants));
     auto* images = static_cast<ColumnImage*>(
         MemoryContextAllocHuge(CurrentMemoryContext, sizeof(ColumnImage) * (constants.size() + 1)));
     size_t used = 0;
@@ -200,11 +202,15 @@ static void AddAnyEqual(ColumnFilter* filter, size_t column, std::span<const Con
     Guard([&] { filter->AnyOf(column, {images, used}); });
 }
 
-// `column comparison ANY (constants)`: for an inequality the constant that lets most through decides.
+// `column comparison ANY (constants)`: for an inequality the constant that lets most through decides. Which one that is
+// cannot be told of those whose place is not known exactly.
 static void AddAny(ColumnFilter* filter, size_t column, Comparison comparison,
                    std::span<const ConstantImage> constants) {
     if (constants.empty()) return filter->Nothing();
     if (comparison == Comparison::kEqual) return AddAnyEqual(filter, column, constants);
+    const bool vague =
+        std::any_of(constants.begin(), constants.end(), [](const ConstantImage& constant) { return constant.vague; });
+    if (vague) return AddComparison(filter, column, comparison, RangeOf(constants));
     const bool upwards = comparison == Comparison::kGreater || comparison == Comparison::kGreaterEqual;
     const ConstantImage& widest = upwards ? *std::min_element(constants.begin(), constants.end(), Before)
                                           : *std::max_element(constants.begin(), constants.end(), Before);
