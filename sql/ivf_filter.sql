@@ -180,4 +180,15 @@ RESET annex.filtered_way;
 SELECT plan ->> 'Way' AS way FROM analyzed(format('SELECT * FROM generate_series(1, 5) g CROSS JOIN LATERAL
 	(SELECT id FROM t WHERE cat < g * g * g * g ORDER BY v <-> %L LIMIT 2) s', :'q')) plan;
 
+-- Costs that are nothing leave estimates that are no numbers, which reach a parallel worker all the same.
+SET annex.filtered_way = set;
+SET force_parallel_mode = on;
+SET max_parallel_workers_per_gather = 2;
+SET seq_page_cost = 0;
+SET random_page_cost = 0;
+SET cpu_tuple_cost = 0;
+SET cpu_index_tuple_cost = 0;
+SET cpu_operator_cost = 0;
+SELECT id FROM t WHERE cat = 3 ORDER BY v <-> point(-3, 12) LIMIT 3;
+
 DROP SCHEMA ivf_filter CASCADE;

@@ -5,6 +5,10 @@ extern "C" {
 #include "nodes/makefuncs.h"
 }
 
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+
 #include "pg/planner/node.h"
 
 namespace annex::pg {
@@ -23,9 +27,11 @@ const char* WayName(Way way) {
 
 // ---- custom_private ----
 
-// With an exponent, so that a parallel worker does not read it as an integer.
+// With an exponent, so that a parallel worker does not read it as an integer. Settings of cost can make it infinite, or
+// NaN, which a worker could not read at all.
 static List* AppendNumber(List* list, double number) {
-    return lappend(list, makeFloat(psprintf("%.16e", number)));
+    const double readable = std::isnan(number) ? 0 : std::clamp(number, -DBL_MAX, DBL_MAX);
+    return lappend(list, makeFloat(psprintf("%.16e", readable)));
 }
 
 static double NumberAt(const List* list, int at) {
