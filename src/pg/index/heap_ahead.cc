@@ -13,6 +13,8 @@ namespace annex::pg {
 static constexpr Size kCacheLine = 64;
 // The processor goes on by itself once it has seen some lines in a row.
 static constexpr Size kTupleLines = 4;
+// Greatest offset whose line pointer lies on a page; a TID from a damaged index may have a greater one.
+static constexpr OffsetNumber kGreatestOffset = (BLCKSZ - SizeOfPageHeaderData) / sizeof(ItemIdData);
 
 static bool IsOfUse(Relation heap) {
     return heap != nullptr && heap->rd_tableam == GetHeapamTableAmRoutine() && !RelationUsesLocalBuffers(heap) &&
@@ -28,7 +30,8 @@ void HeapAhead::Ask(ItemPointerData tid) {
     rows_++;
     const Buffer buffer = PrefetchBuffer(heap_, MAIN_FORKNUM, ItemPointerGetBlockNumberNoCheck(&tid)).recent_buffer;
     const OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(&tid);
-    if (buffer <= InvalidBuffer || !OffsetNumberIsValid(offset) || pending_ == kRows) return;
+    if (buffer <= InvalidBuffer || offset == InvalidOffsetNumber || offset > kGreatestOffset || pending_ == kRows)
+        return;
     const char* page = BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
     const char* line_pointer = page + SizeOfPageHeaderData + static_cast<Size>(offset - 1) * sizeof(ItemIdData);
     __builtin_prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)), 1);
