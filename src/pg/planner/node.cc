@@ -236,7 +236,7 @@ static void BeginFilteredScan(CustomScanState* node, EState* estate, int eflags)
     FilteredState* state = StateOf(node);
     const auto* plan = reinterpret_cast<const CustomScan*>(node->ss.ps.plan);
     state->plan = UnpackPlan(plan);
-    state->ordered = ExecInitNode(linitial_node(Plan, plan->custom_plans), estate, eflags);
+    state->ordered = ExecInitNode(static_cast<Plan*>(linitial(plan->custom_plans)), estate, eflags);
     state->index_scan = castNode(IndexScanState, BelowResult(state->ordered));
     node->custom_ps = list_make1(state->ordered);
     if (state->plan.has_exact) {

@@ -87,7 +87,7 @@ static Plan* PlanFilteredPath(PlannerInfo* root, RelOptInfo* table, CustomPath* 
     scan->custom_exprs = list_concat_copy(static_cast<List*>(lsecond(path->custom_private)),
                                           static_cast<List*>(lthird(path->custom_private)));
     scan->custom_private = lappend(list_copy(linitial_node(List, path->custom_private)), keys);
-    scan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(linitial_node(Plan, children)->targetlist));
+    scan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(static_cast<Plan*>(linitial(children))->targetlist));
     scan->methods = &filtered_scan_methods;
     return &scan->scan.plan;
 }
