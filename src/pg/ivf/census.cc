@@ -23,38 +23,47 @@ struct Counting {
     double squared_errors;
 };
 
-static void ReadLivingLists(Counting* counting) {
-    const MetaPage& meta = *counting->meta;
+void ReadGenerations(Relation index, const MetaPage& meta, uint64* generations) {
     const uint32 slots = DescriptorSlots(meta);
+    memset(generations, 0, slots * sizeof(uint64));
     for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
+        CHECK_FOR_INTERRUPTS();
         const BlockNumber block = ListAt(meta, first).block;
-        Buffer buffer = ReadBuffer(counting->index, block);
+        Buffer buffer = ReadBuffer(index, block);
         LockBuffer(buffer, BUFFER_LOCK_SHARE);
-        const DescriptorPage page = DescriptorPage::Open(counting->index, block, BufferGetPage(buffer));
+        const DescriptorPage page = DescriptorPage::Open(index, block, BufferGetPage(buffer));
         for (uint16 slot = 0; slot < page.header->count; slot++)
             if (page.descriptors()[slot].LivesAt(meta.generation))
-                counting->generations[first + slot] = page.descriptors()[slot].generation;
+                generations[first + slot] = page.descriptors()[slot].generation;
         UnlockReleaseBuffer(buffer);
     }
 }
 
-static void CountListPage(Counting* counting, const ListPage& page) {
-    const SketchLayout layout = SketchLayoutOf(*counting->meta);
-    uint32 list;
-    if (page.header->level > 0 || !ListNumber(*counting->meta, page.list(), &list) ||
-        counting->generations[list] != page.header->generation)
-        return;
-    counting->census->list_sizes[list] += page.header->live;
-    const auto add = [counting](uint16 f_error) { counting->squared_errors += SquaredSketchError(f_error); };
-    page.ForEachTrailer(layout, [&](const BlockTrailer* trailer) {
+bool LivingListOf(const MetaPage& meta, const ListPage& page, const uint64* generations, uint32* list) {
+    return page.header->level == 0 && ListNumber(meta, page.list(), list) &&
+           generations[*list] == page.header->generation;
+}
+
+double SquaredSketchErrors(const MetaPage& meta, const ListPage& page) {
+    const SketchLayout layout = SketchLayoutOf(meta);
+    double sum = 0;
+    page.ForEachTrailer(layout, [&sum](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++)
-            if (trailer->heap_tid[v].valid()) add(trailer->f_error[v]);
+            if (trailer->heap_tid[v].valid()) sum += SquaredSketchError(trailer->f_error[v]);
     });
     for (uint32 i = 0; i < page.header->entries; i++) {
         SketchTrailer trailer;
         memcpy(&trailer, page.entry(i, layout) + CodeBytes(layout.padded), sizeof trailer);
-        if (trailer.heap_tid.valid()) add(trailer.factors.f_error);
+        if (trailer.heap_tid.valid()) sum += SquaredSketchError(trailer.factors.f_error);
     }
+    return sum;
+}
+
+static void CountListPage(Counting* counting, const ListPage& page) {
+    uint32 list;
+    if (!LivingListOf(*counting->meta, page, counting->generations, &list)) return;
+    counting->census->list_sizes[list] += page.header->live;
+    counting->squared_errors += SquaredSketchErrors(*counting->meta, page);
 }
 
 static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrategy strategy) {
@@ -92,7 +101,7 @@ Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy str
     Counting counting{
         index, &meta, &census,
         static_cast<uint64*>(MemoryContextAllocExtended(CurrentMemoryContext, slots * sizeof(uint64), flags)), 0};
-    ReadLivingLists(&counting);
+    ReadGenerations(index, meta, counting.generations);
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);
     for (BlockNumber block = 1; block < blocks; block++) {
         ANNEX_VACUUM_DELAY_POINT();

@@ -41,23 +41,14 @@ struct ListSizes {
 };
 
 void CountListPage(const MetaPage& meta, const ListPage& page, IndexInfoCounts* counts) {
-    const ListId id = page.list();
     uint32 list;
-    if (id == kRootList || !ListNumber(meta, id, &list) || counts->generations[list] != page.header->generation) return;
+    if (!LivingListOf(meta, page, counts->generations, &list)) return;
     // A slot of a block that never held an entry has place 0, which is the meta page's.
     page.ForEachTrailer(SketchLayoutOf(meta), [counts](const BlockTrailer* trailer) {
-        for (Size v = 0; v < kBlockSize; v++) {
-            if (trailer->heap_tid[v].valid())
-                counts->squared_errors += SquaredSketchError(trailer->f_error[v]);
-            else
-                counts->dead_entries += trailer->place[v] != 0 ? 1 : 0;
-        }
+        for (Size v = 0; v < kBlockSize; v++)
+            if (!trailer->heap_tid[v].valid() && trailer->place[v] != 0) counts->dead_entries++;
     });
-    for (uint32 i = 0; i < page.header->entries; i++) {
-        SketchTrailer trailer;
-        memcpy(&trailer, page.entry(i, SketchLayoutOf(meta)) + CodeBytes(meta.padded), sizeof trailer);
-        if (trailer.heap_tid.valid()) counts->squared_errors += SquaredSketchError(trailer.factors.f_error);
-    }
+    counts->squared_errors += SquaredSketchErrors(meta, page);
     counts->entries += page.header->live;
     counts->list_sizes[list] += page.header->live;
 }
@@ -97,22 +88,6 @@ void CountPages(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
     for (BlockNumber block = 0; block < blocks; block++) {
         CopyPage(index, block, strategy, page);
         CountPage(index, meta, block, page, counts);
-    }
-}
-
-void ReadGenerations(Relation index, const MetaPage& meta, IndexInfoCounts* counts) {
-    const uint32 slots = DescriptorSlots(meta);
-    counts->list_sizes = ZeroedArray<int64>(slots);
-    counts->generations = ZeroedArray<uint64>(slots);
-    auto page = static_cast<Page>(palloc(BLCKSZ));
-    for (uint32 first = 0; first < slots; first += kDescriptorsPerPage) {
-        const BlockNumber block = ListAt(meta, first).block;
-        CopyPage(index, block, nullptr, page);
-        const DescriptorPage descriptors = DescriptorPage::Open(index, block, page);
-        for (uint16 slot = 0; slot < descriptors.header->count; slot++) {
-            const ListDescriptor& list = descriptors.descriptors()[slot];
-            if (list.LivesAt(meta.generation)) counts->generations[first + slot] = list.generation;
-        }
     }
 }
 
@@ -252,7 +227,9 @@ ANNEX_FUNCTION(annex_index_info) {
     MetaPage meta;
     ReadMeta(inspected.index, &meta);
     IndexInfoCounts counts{};
-    ReadGenerations(inspected.index, meta, &counts);
+    counts.list_sizes = ZeroedArray<int64>(DescriptorSlots(meta));
+    counts.generations = ZeroedArray<uint64>(DescriptorSlots(meta));
+    ReadGenerations(inspected.index, meta, counts.generations);
     CountPages(inspected.index, meta, &counts);
     ResultRow row{};
     Describe(inspected.index, meta, counts, &row);

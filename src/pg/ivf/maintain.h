@@ -26,6 +26,14 @@ struct Census {
 void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* census);
 [[nodiscard]] double SquaredSketchError(uint16 f_error);
 
+// What those who count page by page share. The generation of each list that lives, by number; 0 for the others.
+// generations[DescriptorSlots(meta)]. Can be cancelled.
+void ReadGenerations(Relation index, const MetaPage& meta, uint64* generations);
+// The number of the list that a page belongs to; false if that list does not live, or holds centroids.
+[[nodiscard]] bool LivingListOf(const MetaPage& meta, const ListPage& page, const uint64* generations, uint32* list);
+// The sum of SquaredSketchError over the page's live entries.
+[[nodiscard]] double SquaredSketchErrors(const MetaPage& meta, const ListPage& page);
+
 // The most lists up to `wanted` whose training fits into the memory for maintenance.
 [[nodiscard]] uint32 ListsThatFit(const MetaPage& meta, uint32 wanted, double rows);
 
