@@ -4,9 +4,9 @@
 #include "pg/pg.h"
 
 #include "pg/index/scan_hints.h"
+#include "pg/index/scan_statistics.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/handler.h"
-#include "pg/monitor/stat.h"
 #include "pg/planner/filtered_scan.h"
 
 extern "C" {

@@ -19,9 +19,9 @@
 #include "pg/index/ordered_scan.h"
 #include "pg/index/scan_filter.h"
 #include "pg/index/scan_hints.h"
+#include "pg/index/scan_statistics.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
-#include "pg/monitor/stat.h"
 
 extern "C" {
 #include "pgstat.h"

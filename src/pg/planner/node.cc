@@ -14,7 +14,7 @@ extern "C" {
 #include <algorithm>
 
 #include "pg/index/filter_clause.h"
-#include "pg/monitor/stat.h"
+#include "pg/index/scan_statistics.h"
 #include "pg/planner/settings.h"
 
 namespace annex::pg {

@@ -25,7 +25,7 @@ extern "C" {
 #include <new>
 
 #include "pg/function.h"
-#include "pg/monitor/stat.h"
+#include "pg/index/scan_statistics.h"
 
 namespace annex::pg {
 namespace {
