@@ -240,7 +240,7 @@ static void BeginFilteredScan(CustomScanState* node, EState* estate, int eflags)
     state->index_scan = castNode(IndexScanState, BelowResult(state->ordered));
     node->custom_ps = list_make1(state->ordered);
     if (state->plan.has_exact) {
-        state->exact = ExecInitNode(lsecond_node(Plan, plan->custom_plans), estate, eflags);
+        state->exact = ExecInitNode(static_cast<Plan*>(lsecond(plan->custom_plans)), estate, eflags);
         state->heap_scan = castNode(BitmapHeapScanState, BelowResult(outerPlanState(state->exact)));
         state->bitmap = outerPlanState(state->heap_scan);
         node->custom_ps = lappend(node->custom_ps, state->exact);
