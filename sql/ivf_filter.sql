@@ -180,6 +180,29 @@ RESET annex.filtered_way;
 SELECT plan ->> 'Way' AS way FROM analyzed(format('SELECT * FROM generate_series(1, 5) g CROSS JOIN LATERAL
 	(SELECT id FROM t WHERE cat < g * g * g * g ORDER BY v <-> %L LIMIT 2) s', :'q')) plan;
 
+-- A set that comes to a scan which has been filtered by columns of the index: the rows found before are not all in it.
+-- The first rounds find rows of which few pass, against the estimate, and those that do lie near and far.
+RESET annex.filtered_way;
+RESET ivf.probes;
+RESET ivf.epsilon;
+CREATE TABLE late (id int, v vector(12), cat int, z int) WITH (autovacuum_enabled = off, fillfactor = 40);
+INSERT INTO late SELECT i, point(i % 200, 12) + (SELECT array_agg(0.15 + 0.15 * sin(i * j * 1.7))::vector
+	FROM generate_series(1, 12) j), i % 500, 1 FROM generate_series(1, 20000) i;
+CREATE INDEX late_ivf ON late USING ivf (v vector_l2_ops, cat) WITH (lists = 200);
+CREATE INDEX late_z ON late (z, cat);
+ANALYZE late;
+UPDATE late SET z = 2 WHERE id % 20 <> 0;
+VACUUM late;
+CREATE FUNCTION near_or_far(distance float8) RETURNS boolean LANGUAGE plpgsql IMMUTABLE COST 1 AS $$
+BEGIN
+	RETURN distance < 0.6 OR distance > 4.4;
+END $$;
+SELECT count(*) AS rows FROM late WHERE z = 1 AND cat < 400 AND near_or_far(v <-> point(20, 12));
+SELECT format('SELECT id FROM late WHERE z = 1 AND cat < 400 AND near_or_far(v <-> %L) ORDER BY v <-> %L LIMIT 60',
+	point(20, 12), point(20, 12)) AS query \gset
+SELECT plan ->> 'Way' AS way FROM analyzed(:'query') plan;
+SELECT count(*) AS rows FROM (:query) answer;
+
 -- Costs that are nothing leave estimates that are no numbers, which reach a parallel worker all the same.
 SET annex.filtered_way = set;
 SET force_parallel_mode = on;

@@ -141,10 +141,13 @@ class ListSearch {
     void TraceInto(SearchTrace* trace) noexcept { trace_ = trace; }
 
     // From the next round on, rows that do not pass are neither refined nor returned, and the k best are the best of
-    // those that do. nullptr: all pass, which is what a search begins with. The filter must outlive the search.
+    // those that do. nullptr: all pass, which is what a search begins with. The filter must outlive the search; it may
+    // get or lose its rows between two rounds, which is to be told by another call.
     void SetFilter(const RowFilter* filter) noexcept {
-        if (filter != filter_) whole_ = seen_.size() == 0;
+        const TidSet* rows = filter != nullptr ? filter->rows : nullptr;
+        if (rows != rows_) whole_ = seen_.size() == 0;
         filter_ = filter;
+        rows_ = rows;
     }
     // From the next round on, rows farther than this, in the operator's units, are of no use: none is returned whose
     // lower bound is beyond it. A search begins with infinity.
@@ -264,7 +267,8 @@ class ListSearch {
     float epsilon_ = 0;
     size_t max_candidates_ = 0;
     const RowFilter* filter_ = nullptr;
-    bool whole_ = false;  // since the search began
+    const TidSet* rows_ = nullptr;  // of filter_
+    bool whole_ = false;            // these since the search began
     double radius_ = std::numeric_limits<double>::infinity();
 
     // The list being fed.

@@ -43,6 +43,8 @@ void ListSearch::Reset(const Space& space) {
     rows_first_ = false;
     counters_ = SearchCounters{};
     filter_ = nullptr;
+    rows_ = nullptr;
+    whole_ = false;
     radius_ = std::numeric_limits<double>::infinity();
 }
 
