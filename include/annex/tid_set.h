@@ -2,14 +2,12 @@
 // about one row at a time in any order.
 //
 //   groups   for each 4,096 blocks of the heap: which 64 chunks are theirs, the first 64 being empty ones
-//   chunks   for each 64 blocks: which of them have matching rows, and the number of the first of these pages
-//   pages    for each block that has some, and before them an empty one: a bit for each offset, in as many 64-bit words
-//            as the greatest offset takes
+//   chunks   for each 64 blocks: which have matching rows, the number of the first of these pages, which are lossy
+//   pages    for each block with matching rows: a bit for each offset, in as many 64-bit words as the greatest takes
 //
-// A question touches two cache lines, besides the groups, which are few: a chunk and a word. 4 bytes a group, 16 bytes
-// a chunk of groups with matching rows and 8 to 40 bytes a page with matching rows are less than the bitmap itself
-// took. Of a lossy page nothing is known, so that all of its rows are taken for matching ones; bit 0, which belongs to
-// no offset, tells these pages from others.
+// A question touches two cache lines, besides the groups, which are few: a chunk and a word. 8 to 40 bytes a page with
+// matching rows, 24 bytes a chunk of groups with any and 4 bytes a group are about what the bitmap itself took, or
+// less. Of a lossy page nothing is known, so that all of its rows are taken for matching ones; it costs no words.
 #pragma once
 
 #include <cstddef>
@@ -39,10 +37,16 @@ class TidSet {
 
     // Whether the row may match; the TID must be valid.
     [[nodiscard]] bool Contains(HeapTid tid) const noexcept {
-        const size_t page = PageOf(BlockOf(tid));
+        const uint32_t block = BlockOf(tid);
+        const size_t group = block / kGroupBlocks;
+        if (group >= groups_.size()) return false;
+        const Chunk& chunk = chunks_[ChunkNumber(block)];
+        const size_t bit = block % kChunkBlocks;
+        if ((chunk.lossy >> bit & 1) != 0) return true;
         const size_t word = tid.offset / kWordBits;
-        if (word >= words_per_page_) return (words_[page] & kLossy) != 0;
-        return (words_[page + word] >> tid.offset % kWordBits & 1) != 0;
+        if ((chunk.present >> bit & 1) == 0 || word >= words_per_page_) return false;
+        const size_t page = chunk.first + Ones(chunk.present & ((uint64_t{1} << bit) - 1));
+        return (words_[page * words_per_page_ + word] >> tid.offset % kWordBits & 1) != 0;
     }
     // The same for the rows of a block of sketches: those of `among` that may match. The others' TIDs may be invalid.
     [[nodiscard]] uint32_t Matching(const HeapTid tids[kBlockSize], uint32_t among) const noexcept;
@@ -58,22 +62,17 @@ class TidSet {
   private:
     struct Chunk {
         uint64_t present;  // bit i: block i of the chunk has a page
+        uint64_t lossy;    // bit i: any row of block i may match
         uint32_t first;    // number of the first of its pages
     };
     static constexpr size_t kWordBits = 64;
     static constexpr size_t kChunkBlocks = 64;
     static constexpr size_t kGroupChunks = 64;
     static constexpr size_t kGroupBlocks = kChunkBlocks * kGroupChunks;
-    static constexpr uint64_t kLossy = 1;
 
-    // Where the words of a block's page begin; 0, those of the empty page, if it has none.
-    [[nodiscard]] size_t PageOf(uint32_t block) const noexcept {
-        const size_t group = block / kGroupBlocks;
-        if (group >= groups_.size()) return 0;
-        const Chunk& chunk = chunks_[groups_[group] * kGroupChunks + block / kChunkBlocks % kGroupChunks];
-        const size_t bit = block % kChunkBlocks;
-        const uint64_t page = chunk.first + Ones(chunk.present & ((uint64_t{1} << bit) - 1));
-        return (chunk.present >> bit & 1) != 0 ? page * words_per_page_ : 0;
+    // Of a block in one of groups_.
+    [[nodiscard]] size_t ChunkNumber(uint32_t block) const noexcept {
+        return groups_[block / kGroupBlocks] * kGroupChunks + block / kChunkBlocks % kGroupChunks;
     }
     // Without an instruction that not every CPU has.
     [[nodiscard]] static uint64_t Ones(uint64_t bits) noexcept {
@@ -82,7 +81,7 @@ class TidSet {
         bits = (bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0FU;
         return bits * 0x0101010101010101U >> 56;
     }
-    uint64_t* NewPage(uint32_t block);
+    Chunk& NextChunk(uint32_t block);
     void Widen(size_t words);
 
     std::vector<uint32_t> groups_;  // numbers of 64 chunks each

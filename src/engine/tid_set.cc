@@ -9,8 +9,8 @@ namespace annex {
 
 void TidSet::Clear() {
     groups_.clear();
-    chunks_.assign(kGroupChunks, Chunk{0, 0});
-    words_.assign(1, 0);
+    chunks_.assign(kGroupChunks, Chunk{0, 0, 0});
+    words_.clear();
     words_per_page_ = 1;
     next_block_ = 0;
     exact_rows_ = exact_pages_ = lossy_pages_ = 0;
@@ -21,45 +21,42 @@ void TidSet::AddPage(uint32_t block, const uint16_t* offsets, size_t count) {
     const auto [least, greatest] = std::minmax_element(offsets, offsets + count);
     if (*least == 0) throw Error(ErrorKind::kInvalidArgument, "a heap TID of a set has no offset");
     Widen(*greatest / kWordBits + 1);
-    uint64_t* page = NewPage(block);
+    Chunk& chunk = NextChunk(block);
+    const size_t at = words_.size();
+    words_.resize(at + words_per_page_, 0);
+    if (chunk.present == 0) chunk.first = static_cast<uint32_t>(at / words_per_page_);
+    chunk.present |= uint64_t{1} << block % kChunkBlocks;
+    uint64_t* page = &words_[at];
     for (size_t i = 0; i < count; i++) page[offsets[i] / kWordBits] |= uint64_t{1} << offsets[i] % kWordBits;
     for (size_t i = 0; i < words_per_page_; i++) exact_rows_ += Ones(page[i]);
     exact_pages_++;
 }
 
 void TidSet::AddLossyPage(uint32_t block) {
-    uint64_t* page = NewPage(block);
-    std::fill(page, page + words_per_page_, UINT64_MAX);
+    NextChunk(block).lossy |= uint64_t{1} << block % kChunkBlocks;
     lossy_pages_++;
 }
 
-// A page without rows at the end.
-uint64_t* TidSet::NewPage(uint32_t block) {
+// The chunk of a block that comes after all others.
+TidSet::Chunk& TidSet::NextChunk(uint32_t block) {
     if (block < next_block_)
         throw Error(ErrorKind::kInvalidArgument, "the pages of a set of heap TIDs are out of order");
     const size_t group = block / kGroupBlocks;
     if (group >= groups_.size()) {
         groups_.resize(group + 1, 0);
         groups_[group] = static_cast<uint32_t>(chunks_.size() / kGroupChunks);
-        chunks_.resize(chunks_.size() + kGroupChunks, Chunk{0, 0});
+        chunks_.resize(chunks_.size() + kGroupChunks, Chunk{0, 0, 0});
     }
-    Chunk& chunk = chunks_[groups_[group] * kGroupChunks + block / kChunkBlocks % kGroupChunks];
-    const size_t at = words_.size();
-    if (chunk.present == 0) chunk.first = static_cast<uint32_t>(at / words_per_page_);
-    words_.resize(at + words_per_page_, 0);
-    chunk.present |= uint64_t{1} << block % kChunkBlocks;
     next_block_ = uint64_t{block} + 1;
-    return &words_[at];
+    return chunks_[ChunkNumber(block)];
 }
 
 // Makes room for greater offsets on every page.
 void TidSet::Widen(size_t words) {
     if (words <= words_per_page_) return;
     std::vector<uint64_t> wider(words_.size() / words_per_page_ * words, 0);
-    for (size_t from = 0, to = 0; from < words_.size(); from += words_per_page_, to += words) {
+    for (size_t from = 0, to = 0; from < words_.size(); from += words_per_page_, to += words)
         std::copy_n(&words_[from], words_per_page_, &wider[to]);
-        if ((words_[from] & kLossy) != 0) std::fill_n(&wider[to], words, UINT64_MAX);
-    }
     words_.swap(wider);
     words_per_page_ = words;
 }
