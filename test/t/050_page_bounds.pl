@@ -75,4 +75,10 @@ like($stderr, qr/a list ends at an impossible page/, 'list that ends nowhere');
 # The insert may have added a row page before, and no other.
 cmp_ok($size, '<=', length($sound) + IvfFile::PAGE, 'the index has not grown');
 
+($stderr) = run_on_damaged(
+	sub { $_[0]->put_u32(($_[0]->pages(IvfFile::SIDE))[0], IvfFile::NEXT, 4000000) },
+	q{SET enable_seqscan = off; SET enable_sort = off;
+	  SELECT count(*) FROM (SELECT 1 FROM t ORDER BY v <-> '[1,2,3]' LIMIT 100000) q});
+like($stderr, qr/a side chain names an impossible page/, 'side chain that leads out of the index, in a scan');
+
 done_testing();

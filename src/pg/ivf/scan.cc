@@ -350,8 +350,9 @@ static bool ReadSidePage(IndexScanDesc desc, SideChain chain) {
     Relation index = desc->indexRelation;
     const BlockNumber block = scan->next_block;
     if (block == InvalidBlockNumber) return false;
-    if (block == 0 || !scan->prober.file.Holds(scan->visited++))
-        ReportCorrupted(index, block, "a side chain forms a circle");
+    IndexFile* file = &scan->prober.file;
+    if (block == 0 || !file->Holds(block) || !file->Holds(scan->visited++))
+        ReportCorrupted(index, block, "a side chain names an impossible page");
     Buffer buffer = ReadBuffer(index, block);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     const SideLayout layout = SideLayoutOf(scan->meta);
