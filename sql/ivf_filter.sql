@@ -151,8 +151,10 @@ DECLARE
 	plan jsonb;
 	node jsonb;
 BEGIN
-	EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF, FORMAT JSON) ' || query INTO plan;
+	EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, COSTS OFF, BUFFERS OFF, FORMAT JSON) ' || query INTO plan;
 	node := jsonb_path_query_first(plan, '$.** ? (@."Custom Plan Provider" == "annex filtered scan")');
+	-- from 18 on it is a mean
+	node := jsonb_set(node, '{Actual Rows}', to_jsonb((node ->> 'Actual Rows')::float8::int));
 	RETURN node - 'Plans' - 'Output';
 END $$;
 SET annex.filtered_way = set;
@@ -205,7 +207,7 @@ SELECT count(*) AS rows FROM (:query) answer;
 
 -- Costs that are nothing leave estimates that are no numbers, which reach a parallel worker all the same.
 SET annex.filtered_way = set;
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SET max_parallel_workers_per_gather = 2;
 SET seq_page_cost = 0;
 SET random_page_cost = 0;
