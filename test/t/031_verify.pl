@@ -43,6 +43,8 @@ my @damage = (
 		qr/Block 0: the number of dimensions is impossible/],
 	['meta page: lists', 'small', sub { $_[0]->put_u32(0, IvfFile::META_LISTS, $lists - 1) },
 		qr/Block 0: there are not as many lists as the meta page says/],
+	['meta page: calibration', 'small', sub { $_[0]->put_u32(0, IvfFile::META_LAST_PATIENCE, 0x7fc00000) },
+		qr/Block 0: the calibration is impossible/],
 	['magic', 'small', sub { $_[0]->put_u32(($_[0]->pages(IvfFile::ROWS))[0], IvfFile::MAGIC, 1) },
 		qr/the page does not belong to an ivf index/],
 	['kind', 'small', sub { $_[0]->put_u8(($_[0]->list_pages(1))[0], IvfFile::KIND, IvfFile::SIDE) },

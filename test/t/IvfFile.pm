@@ -28,6 +28,7 @@ use constant {
 	META_ROW_INSERT => 100,
 	META_SIDE_INSERT => 520,  # of the first chain
 	META_SIDE_SIZE => 12,
+	META_LAST_PATIENCE => 1028,  # of the last entry of the calibration
 	META_COLUMN_WIDTHS => 1041,
 	MEAN_COUNT => 40,
 	MEAN_VALUES => 48,

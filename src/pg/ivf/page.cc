@@ -1,6 +1,8 @@
 // Checks of pages and their initialisation.
 #include "pg/ivf/page.h"
 
+#include <cmath>
+
 #include "pg/guard.h"
 #include "pg/index/filter_column.h"
 
@@ -109,6 +111,15 @@ static void CheckChainEnds(Relation index, const ChainEnds& chain, BlockNumber b
         ReportCorrupted(index, 0, "a side chain lies outside of the index");
 }
 
+// No NaN or infinity comes out of a damaged page into a search.
+static void CheckCalibration(Relation index, const MetaPage& meta) {
+    for (const auto& recalls : meta.calibration)
+        for (const CalibrationEntry& entry : recalls)
+            if (!std::isfinite(entry.recall) || !std::isfinite(entry.epsilon) || entry.epsilon < 0 ||
+                !std::isfinite(entry.patience) || !std::isfinite(entry.lists) || entry.lists < 0)
+                ReportCorrupted(index, 0, "the calibration is impossible");
+}
+
 void ReadMeta(Relation index, MetaPage* meta) {
     Buffer buffer = ReadBuffer(index, 0);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -140,6 +151,7 @@ void ReadMeta(Relation index, MetaPage* meta) {
     if (meta->lists < 1 || meta->lists > DescriptorSlots(*meta))
         ReportCorrupted(index, 0, "the number of lists is impossible");
     for (const ChainEnds& chain : meta->side) CheckChainEnds(index, chain, blocks);
+    CheckCalibration(index, *meta);
     CheckColumns(index, *meta);
 }
 

@@ -41,11 +41,6 @@ void Verifier::CheckMetaPage() {
         Report(0, "the number of rows at the build is impossible");
     CheckDescriptor(0, meta.root);
     if (!meta.root.LivesAt(meta.generation) || meta.root.level != 1) Report(0, "the root is no list of centroids");
-    for (const auto& recalls : meta.calibration)
-        for (const CalibrationEntry& entry : recalls)
-            if (!IsFinite(entry.recall) || !IsFinite(entry.epsilon) || entry.epsilon < 0 || !IsFinite(entry.patience) ||
-                !IsFinite(entry.lists) || entry.lists < 0)
-                Report(0, "the calibration is impossible");
 }
 
 void Verifier::CheckMeanPage(BlockNumber block, uint32* values) {
