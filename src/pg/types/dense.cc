@@ -2,11 +2,10 @@
 #include "pg/types/dense.h"
 
 #include <bit>
-#include <cerrno>
-#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
+
+#include "pg/types/number_text.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -52,32 +51,6 @@ void CheckElements(const DenseType& type, const float* x, int dimensions) {
 }
 
 // -- text --
-
-// What PostgreSQL takes for white space, whatever the locale.
-static inline bool IsSpace(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static inline const char* SkipSpace(const char* p) {
-    while (IsSpace(*p)) p++;
-    return p;
-}
-
-// Reads one number at p; returns where it ends, which is p when there is none. errno tells a range error, as strtof's.
-//
-// from_chars is several times faster than strtof and rounds alike, so it takes the numbers that both read the same way.
-// The rest is strtof's: a leading plus, hexadecimal digits, what overflows or underflows, infinity, NaN.
-static const char* ReadNumber(const char* p, const char* end, float* value) {
-    errno = 0;
-    const auto [stop, error] = std::from_chars(p, end, *value);
-    if (likely(error == std::errc() && (*stop == ',' || *stop == ']' || IsSpace(*stop)) && std::isfinite(*value)))
-        return stop;
-
-    char* strtof_stop;
-    errno = 0;
-    *value = strtof(p, &strtof_stop);
-    return strtof_stop;
-}
 
 int ParseDense(const DenseType& type, const char* literal, int32 typmod, float* x, Node* escontext) {
     const char* end = literal + strlen(literal);
