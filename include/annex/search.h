@@ -249,6 +249,7 @@ class ListSearch {
     void Estimate(const BlockTrailer& trailer, uint32_t admitted);
     [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among, uint32_t admitted);
     void DropFiltered();
+    static void CheckFactors(float scale, float error);
     void TraceSketches(const BlockTrailer& trailer, size_t first);
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;

@@ -1,7 +1,7 @@
 // From the bitmap of a WHERE clause to the set of rows that an index scan asks about each of its rows.
 //
-// A bitmap can only be read from front to back. The set answers for one row at a time and takes less memory than the
-// bitmap, which obeys work_mem: a bitmap that would be too large forgets which rows of a page match and keeps the page,
+// A bitmap can only be read from front to back. The set answers for one row at a time and takes about as much memory or
+// less. The bitmap obeys work_mem: one that would be too large forgets which rows of a page match and keeps the page,
 // and so does the set. What it lets through on such a page, the scan's Filter rejects.
 #include "pg/guard.h"
 #include "pg/planner/node.h"
