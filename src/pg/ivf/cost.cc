@@ -52,8 +52,8 @@ struct Shape {
     Cost page_cost;
 };
 
-static Shape ReadShape(const IndexOptInfo* info) {
-    Shape shape;
+static void ReadShape(const IndexOptInfo* info, Shape* read) {
+    Shape& shape = *read;
     // The planner holds a lock on the index.
     Relation index = index_open(info->indexoid, NoLock);
     ReadMeta(index, &shape.meta);
@@ -70,7 +70,41 @@ static Shape ReadShape(const IndexOptInfo* info) {
     // Lists lie on contiguous pages and rows in the order of lists, so pages cost what sequential ones do.
     double random_page_cost_here;
     get_tablespace_page_costs(info->reltablespace, &random_page_cost_here, &shape.page_cost);
-    return shape;
+}
+
+// Costs are asked for many times while one query is planned. What was read for the first is kept as long as the
+// planner's own description of the index, which is that of one planning.
+struct KnownShape {
+    const IndexOptInfo* info;
+    Shape shape;
+    KnownShape* next;
+    MemoryContextCallback forget;
+};
+static KnownShape* known_shapes = nullptr;
+
+extern "C" {
+static void ForgetShape(void* arg) noexcept {
+    for (KnownShape** link = &known_shapes; *link != nullptr; link = &(*link)->next) {
+        if (*link != arg) continue;
+        *link = (*link)->next;
+        return;
+    }
+}
+}
+
+static const Shape& ShapeOf(const IndexOptInfo* info) {
+    for (const KnownShape* known = known_shapes; known != nullptr; known = known->next)
+        if (known->info == info) return known->shape;
+    MemoryContext planning = GetMemoryChunkContext(const_cast<IndexOptInfo*>(info));
+    auto* known = static_cast<KnownShape*>(MemoryContextAlloc(planning, sizeof(KnownShape)));
+    ReadShape(info, &known->shape);
+    known->info = info;
+    known->next = known_shapes;
+    known->forget.func = ForgetShape;
+    known->forget.arg = known;
+    MemoryContextRegisterResetCallback(planning, &known->forget);
+    known_shapes = known;
+    return known->shape;
 }
 
 // Lists that are probed to find so many rows among a share of all.
@@ -107,7 +141,7 @@ static Cost FurtherRounds(const Shape& shape, double returned) {
 }
 
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {
-    return FirstRound(ReadShape(index), search);
+    return FirstRound(ShapeOf(index), search);
 }
 
 // Rows that the scan should find first: what the LIMIT wants, and more where a filter takes some away.
@@ -184,7 +218,7 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
         Forbid(path, startup_cost, total_cost);
         return;
     }
-    const Shape shape = ReadShape(path->indexinfo);
+    const Shape& shape = ShapeOf(path->indexinfo);
     const Selectivity share =
         clauselist_selectivity(root, get_quals_from_indexclauses(path->indexclauses),
                                static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
