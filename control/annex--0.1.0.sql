@@ -330,6 +330,29 @@ CREATE OPERATOR CLASS vector_ops
 	FUNCTION 1 vector_cmp(vector, vector);
 COMMENT ON OPERATOR CLASS vector_ops USING btree IS 'order element by element, then by dimensions';
 
+-- --------------------------------------------------------------------------------------- bit: distances of bit strings
+
+-- The type is PostgreSQL's own. A distance of some hundred bits costs little more than its call.
+CREATE FUNCTION hamming_distance(bit, bit) RETURNS float8
+	AS 'MODULE_PATHNAME', 'annex_hamming_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
+COMMENT ON FUNCTION hamming_distance(bit, bit) IS 'number of bits in which two bit strings differ';
+
+CREATE FUNCTION jaccard_distance(bit, bit) RETURNS float8
+	AS 'MODULE_PATHNAME', 'annex_jaccard_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
+COMMENT ON FUNCTION jaccard_distance(bit, bit) IS 'share of the bits set in either of two bit strings that are not set in both';
+
+CREATE OPERATOR <~> (
+	LEFTARG = bit, RIGHTARG = bit, FUNCTION = hamming_distance,
+	COMMUTATOR = '<~>'
+);
+COMMENT ON OPERATOR <~> (bit, bit) IS 'Hamming distance';
+
+CREATE OPERATOR <%> (
+	LEFTARG = bit, RIGHTARG = bit, FUNCTION = jaccard_distance,
+	COMMUTATOR = '<%>'
+);
+COMMENT ON OPERATOR <%> (bit, bit) IS 'Jaccard distance';
+
 -- --------------------------------------------------------------------------------------------- the access method ivf
 
 CREATE FUNCTION ivfhandler(internal) RETURNS index_am_handler

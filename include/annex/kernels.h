@@ -4,9 +4,9 @@
 // features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
 // arguments or needs an alignment.
 //
-// On all levels alike, bit for bit: sketch_accumulate, strip_between, strip_any_of, hadamard, flip_signs, kac_step,
-// scale. The others add floats in an order of their own and may use fused multiply-adds, so they agree up to rounding;
-// infinities and NaNs come out as the sums define them.
+// On all levels alike, bit for bit: hamming, jaccard, sketch_accumulate, strip_between, strip_any_of, hadamard,
+// flip_signs, kac_step, scale. The others add floats in an order of their own and may use fused multiply-adds, so they
+// agree up to rounding; infinities and NaNs come out as the sums define them.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,12 @@ struct CosineSums {
     float inner_product;
     float norm_a_squared;
     float norm_b_squared;
+};
+
+// Bits that are set in both of two bit strings, and in either of them.
+struct BitCounts {
+    uint64_t both;
+    uint64_t either;
 };
 
 // What turns the sums of a block into lower bounds (see annex/sketch.h for the derivation):
@@ -44,6 +50,10 @@ struct Kernels {
     float (*inner_product)(const float* a, const float* b, size_t n);
     CosineSums (*cosine)(const float* a, const float* b, size_t n);
     float (*l1)(const float* a, const float* b, size_t n);
+
+    // Bit strings of n bytes each: the bits in which they differ; the bits that a Jaccard distance is made of.
+    uint64_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t n);
+    BitCounts (*jaccard)(const uint8_t* a, const uint8_t* b, size_t n);
 
     // Refinement rows: codes[n], n a multiple of 64. sum (q[i] - scale * codes[i])^2, and sum q[i] * codes[i].
     float (*row_l2_squared)(const float* query, const int8_t* codes, float scale, size_t n);

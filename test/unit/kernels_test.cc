@@ -179,6 +179,48 @@ TEST_P(KernelsTest, DistancesOfExtremeValues) {
     }
 }
 
+// Each bit by itself, however long the strings are and wherever they lie.
+TEST_P(KernelsTest, BitsAreCountedOnceEach) {
+    Random random(12);
+    std::vector<size_t> sizes = Sizes();
+    sizes.push_back(0);
+    for (const size_t n : sizes) {
+        for (const size_t offset : {size_t{0}, 1 + n % 7}) {
+            const std::vector<uint8_t> bytes_a = RandomIntegers<uint8_t>(random, n);
+            const std::vector<uint8_t> bytes_b = RandomIntegers<uint8_t>(random, n);
+            Unaligned<uint8_t> a(bytes_a, offset);
+            Unaligned<uint8_t> b(bytes_b, 2 * offset);
+            uint64_t differing = 0;
+            uint64_t both = 0;
+            uint64_t either = 0;
+            for (size_t bit = 0; bit < 8 * n; ++bit) {
+                const bool in_a = ((bytes_a[bit / 8] >> (bit % 8)) & 1) != 0;
+                const bool in_b = ((bytes_b[bit / 8] >> (bit % 8)) & 1) != 0;
+                differing += in_a != in_b;
+                both += in_a && in_b;
+                either += in_a || in_b;
+            }
+            ASSERT_EQ(kernels().hamming(a.data(), b.data(), n), differing) << n << " bytes";
+            const BitCounts counts = kernels().jaccard(a.data(), b.data(), n);
+            ASSERT_EQ(counts.both, both) << n << " bytes";
+            ASSERT_EQ(counts.either, either) << n << " bytes";
+        }
+    }
+}
+
+// No sum of counts overflows where all bits are set.
+TEST_P(KernelsTest, AllBitsOfALongString) {
+    constexpr size_t kBytes = 1000003;
+    Unaligned<uint8_t> ones(std::vector<uint8_t>(kBytes, 0xff), 1);
+    Unaligned<uint8_t> zeros(std::vector<uint8_t>(kBytes, 0), 0);
+    EXPECT_EQ(kernels().hamming(ones.data(), zeros.data(), kBytes), 8 * kBytes);
+    EXPECT_EQ(kernels().hamming(ones.data(), ones.data(), kBytes), 0U);
+    const BitCounts counts = kernels().jaccard(ones.data(), ones.data(), kBytes);
+    EXPECT_EQ(counts.both, 8 * kBytes);
+    EXPECT_EQ(counts.either, 8 * kBytes);
+    EXPECT_EQ(kernels().jaccard(ones.data(), zeros.data(), kBytes).both, 0U);
+}
+
 TEST_P(KernelsTest, RowDistancesAgreeWithDoublePrecision) {
     Random random(2);
     for (size_t n = 64; n <= 16000; n += n < 1024 ? 64 : 1856) {
@@ -470,7 +512,10 @@ TEST(KernelLevelsTest, TheCpuGetsTheLevelsThatItCanRun) {
         expected.emplace_back("sse4");
         if (has({"avx2", "fma", "bmi1", "bmi2"})) {
             expected.emplace_back("avx2");
-            if (has({"avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw"})) expected.emplace_back("avx512");
+            if (has({"avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw"})) {
+                expected.emplace_back("avx512");
+                if (has({"avx512_vpopcntdq"})) expected.emplace_back("avx512_popcnt");
+            }
         }
     }
     std::vector<std::string> actual;

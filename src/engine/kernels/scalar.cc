@@ -1,4 +1,5 @@
 // The scalar kernels: what each kernel means, one coordinate at a time. Every other level is tested against this file.
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -36,6 +37,21 @@ float L1(const float* a, const float* b, size_t n) {
     float sum = 0;
     for (size_t i = 0; i < n; ++i) sum += std::fabs(a[i] - b[i]);
     return sum;
+}
+
+uint64_t Hamming(const uint8_t* a, const uint8_t* b, size_t n) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < n; ++i) count += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(a[i] ^ b[i])));
+    return count;
+}
+
+BitCounts Jaccard(const uint8_t* a, const uint8_t* b, size_t n) {
+    BitCounts counts{0, 0};
+    for (size_t i = 0; i < n; ++i) {
+        counts.both += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(a[i] & b[i])));
+        counts.either += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(a[i] | b[i])));
+    }
+    return counts;
 }
 
 float RowL2Squared(const float* query, const int8_t* codes, float scale, size_t n) {
@@ -159,6 +175,8 @@ constinit const Kernels kScalarKernels = {
     .inner_product = InnerProduct,
     .cosine = Cosine,
     .l1 = L1,
+    .hamming = Hamming,
+    .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
     .sketch_accumulate = SketchAccumulate,

@@ -26,6 +26,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "engine/kernels/bits-inl.h"
 #include "engine/kernels/strips-inl.h"
 
 // The baseline has no vectors of use; the scalar level serves there.
@@ -451,12 +452,14 @@ void Scale(float* x, float factor, size_t n) {
 #define ANNEX_LEVEL_NAME "neon"
 #endif
 
-constinit const Kernels kKernels = {
+constexpr Kernels kKernels = {
     .name = ANNEX_LEVEL_NAME,
     .l2_squared = L2Squared,
     .inner_product = InnerProduct,
     .cosine = Cosine,
     .l1 = L1,
+    .hamming = Hamming,
+    .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
     .sketch_accumulate = SketchAccumulate,
@@ -503,6 +506,23 @@ bool CpuHasAvx512() {
            __builtin_cpu_supports("avx512bw");
 }
 
+#if HWY_TARGETS & HWY_AVX3
+
+bool CpuCountsBits() {
+    return CpuHasAvx512() && __builtin_cpu_supports("avx512vpopcntdq");
+}
+
+// The level above: the same but for the instruction that counts bits.
+constexpr Kernels WithPopcount(Kernels kernels) {
+    kernels.name = "avx512_popcnt";
+    kernels.hamming = HammingByPopcount;
+    kernels.jaccard = JaccardByPopcount;
+    return kernels;
+}
+constexpr Kernels kPopcountKernels = WithPopcount(N_AVX3::kKernels);
+
+#endif
+
 }  // namespace
 
 // Flags that raise the compiler's baseline leave out the levels below it.
@@ -516,6 +536,7 @@ size_t VectorLevels(const Kernels* tables[kMaxVectorLevels]) noexcept {
 #endif
 #if HWY_TARGETS & HWY_AVX3
     if (CpuHasAvx512()) tables[count++] = &N_AVX3::kKernels;
+    if (CpuCountsBits()) tables[count++] = &kPopcountKernels;
 #endif
     return count;
 }

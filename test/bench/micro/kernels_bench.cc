@@ -43,6 +43,18 @@ void BenchCosine(benchmark::State& state, const Kernels* kernels, size_t n) {
     for (auto _ : state) benchmark::DoNotOptimize(kernels->cosine(a.data(), b.data() + 1, n));
 }
 
+void BenchHamming(benchmark::State& state, const Kernels* kernels, size_t n) {
+    const std::vector<uint8_t> a = RandomIntegers<uint8_t>(n);
+    const std::vector<uint8_t> b = RandomIntegers<uint8_t>(n + 1);
+    for (auto _ : state) benchmark::DoNotOptimize(kernels->hamming(a.data(), b.data() + 1, n));
+}
+
+void BenchJaccard(benchmark::State& state, const Kernels* kernels, size_t n) {
+    const std::vector<uint8_t> a = RandomIntegers<uint8_t>(n);
+    const std::vector<uint8_t> b = RandomIntegers<uint8_t>(n + 1);
+    for (auto _ : state) benchmark::DoNotOptimize(kernels->jaccard(a.data(), b.data() + 1, n));
+}
+
 void BenchRowL2(benchmark::State& state, const Kernels* kernels, size_t n) {
     const std::vector<float> query = RandomFloats(n);
     const std::vector<int8_t> codes = RandomIntegers<int8_t>(n);
@@ -112,6 +124,10 @@ bool RegisterAll() {
             benchmark::RegisterBenchmark(name("inner_product", n).c_str(), BenchPair, kernels->inner_product, n);
             benchmark::RegisterBenchmark(name("l1", n).c_str(), BenchPair, kernels->l1, n);
             benchmark::RegisterBenchmark(name("cosine", n).c_str(), BenchCosine, kernels, n);
+        }
+        for (const size_t n : {48, 128, 192}) {
+            benchmark::RegisterBenchmark(name("hamming", n).c_str(), BenchHamming, kernels, n);
+            benchmark::RegisterBenchmark(name("jaccard", n).c_str(), BenchJaccard, kernels, n);
         }
         for (const size_t n : {128, 384, 1536}) {
             benchmark::RegisterBenchmark(name("row_l2_squared", n).c_str(), BenchRowL2, kernels, n);
