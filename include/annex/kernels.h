@@ -4,9 +4,9 @@
 // features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
 // arguments or needs an alignment.
 //
-// On all levels alike, bit for bit: hamming, jaccard, sketch_accumulate, strip_between, strip_any_of, hadamard,
-// flip_signs, kac_step, scale. The others add floats in an order of their own and may use fused multiply-adds, so they
-// agree up to rounding; infinities and NaNs come out as the sums define them.
+// On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, hamming, jaccard, sketch_accumulate,
+// strip_between, strip_any_of, hadamard, flip_signs, kac_step, scale. The others add floats in an order of their own
+// and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as the sums define them.
 #pragma once
 
 #include <cstddef>
@@ -50,6 +50,16 @@ struct Kernels {
     float (*inner_product)(const float* a, const float* b, size_t n);
     CosineSums (*cosine)(const float* a, const float* b, size_t n);
     float (*l1)(const float* a, const float* b, size_t n);
+
+    // The same of vectors of binary16 (annex/half.h), accumulated in float.
+    float (*half_l2_squared)(const uint16_t* a, const uint16_t* b, size_t n);
+    float (*half_inner_product)(const uint16_t* a, const uint16_t* b, size_t n);
+    CosineSums (*half_cosine)(const uint16_t* a, const uint16_t* b, size_t n);
+    float (*half_l1)(const uint16_t* a, const uint16_t* b, size_t n);
+
+    // HalfToFloat and FloatToHalf of n numbers.
+    void (*halfs_to_floats)(const uint16_t* halfs, float* floats, size_t n);
+    void (*floats_to_halfs)(const float* floats, uint16_t* halfs, size_t n);
 
     // Bit strings of n bytes each: the bits in which they differ; the bits that a Jaccard distance is made of.
     uint64_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t n);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "annex/half.h"
 #include "engine/kernels/levels.h"
 
 namespace annex::internal {
@@ -52,6 +53,47 @@ BitCounts Jaccard(const uint8_t* a, const uint8_t* b, size_t n) {
         counts.either += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(a[i] | b[i])));
     }
     return counts;
+}
+
+float HalfL2Squared(const uint16_t* a, const uint16_t* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const float difference = HalfToFloat(a[i]) - HalfToFloat(b[i]);
+        sum += difference * difference;
+    }
+    return sum;
+}
+
+float HalfInnerProduct(const uint16_t* a, const uint16_t* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += HalfToFloat(a[i]) * HalfToFloat(b[i]);
+    return sum;
+}
+
+CosineSums HalfCosine(const uint16_t* a, const uint16_t* b, size_t n) {
+    CosineSums sums{0, 0, 0};
+    for (size_t i = 0; i < n; ++i) {
+        const float x = HalfToFloat(a[i]);
+        const float y = HalfToFloat(b[i]);
+        sums.inner_product += x * y;
+        sums.norm_a_squared += x * x;
+        sums.norm_b_squared += y * y;
+    }
+    return sums;
+}
+
+float HalfL1(const uint16_t* a, const uint16_t* b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += std::fabs(HalfToFloat(a[i]) - HalfToFloat(b[i]));
+    return sum;
+}
+
+void HalfsToFloats(const uint16_t* halfs, float* floats, size_t n) {
+    for (size_t i = 0; i < n; ++i) floats[i] = HalfToFloat(halfs[i]);
+}
+
+void FloatsToHalfs(const float* floats, uint16_t* halfs, size_t n) {
+    for (size_t i = 0; i < n; ++i) halfs[i] = FloatToHalf(floats[i]);
 }
 
 float RowL2Squared(const float* query, const int8_t* codes, float scale, size_t n) {
@@ -175,6 +217,12 @@ constinit const Kernels kScalarKernels = {
     .inner_product = InnerProduct,
     .cosine = Cosine,
     .l1 = L1,
+    .half_l2_squared = HalfL2Squared,
+    .half_inner_product = HalfInnerProduct,
+    .half_cosine = HalfCosine,
+    .half_l1 = HalfL1,
+    .halfs_to_floats = HalfsToFloats,
+    .floats_to_halfs = FloatsToHalfs,
     .hamming = Hamming,
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,

@@ -7,6 +7,10 @@
 
 #include "engine/kernels/levels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 // The levels worth their compile time; Highway has about ten more.
 #if defined(__aarch64__)
 #define HWY_DISABLED_TARGETS (~(HWY_NEON | HWY_NEON_WITHOUT_AES | HWY_SCALAR | HWY_EMU128))
@@ -15,7 +19,6 @@
 #endif
 // Not used here, so not asked of a CPU.
 #define HWY_DISABLE_PCLMUL_AES
-#define HWY_DISABLE_F16C
 #include "hwy/detect_targets.h"
 #ifndef HWY_NEON_WITHOUT_AES  // newer than 1.0.3
 #define HWY_NEON_WITHOUT_AES 0
@@ -27,6 +30,7 @@
 #include "hwy/highway.h"
 
 #include "engine/kernels/bits-inl.h"
+#include "engine/kernels/distances-inl.h"
 #include "engine/kernels/strips-inl.h"
 
 // The baseline has no vectors of use; the scalar level serves there.
@@ -40,115 +44,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Floats = hn::ScalableTag<float>;
 using Ints = hn::RebindToSigned<Floats>;
 using Words = hn::RebindToUnsigned<Floats>;
-using FloatVector = hn::Vec<Floats>;
-
-constexpr Floats kFloats;
-constexpr size_t kLanes = HWY_LANES(float);
-
-HWY_INLINE FloatVector Load(const float* p) {
-    return hn::LoadU(kFloats, p);
-}
-
-// The first `count` < kLanes values, then zeros; reads nothing beyond them.
-HWY_INLINE FloatVector LoadFirst(const float* p, size_t count) {
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-    return hn::MaskedLoad(hn::FirstN(kFloats, count), kFloats, p);
-#else
-    // In registers: a vector read from just written floats would wait for them.
-    static_assert(kLanes == 4);
-    const hn::Full64<uint64_t> pair;
-    uint64_t low = 0;
-    uint64_t high = 0;
-    std::memcpy(&low, p, count >= 2 ? 8 : 4);
-    if (count == 3) std::memcpy(&high, p + 2, 4);
-    return hn::BitCast(kFloats, hn::Combine(hn::Full128<uint64_t>(), hn::Set(pair, high), hn::Set(pair, low)));
-#endif
-}
-
-HWY_INLINE float Sum(FloatVector v) {
-    return hn::GetLane(hn::SumOfLanes(kFloats, v));
-}
-
-// ---- Distances
-
-struct AddSquaredDifference {
-    static HWY_INLINE FloatVector Do(FloatVector a, FloatVector b, FloatVector sum) {
-        const FloatVector difference = hn::Sub(a, b);
-        return hn::MulAdd(difference, difference, sum);
-    }
-};
-
-struct AddProduct {
-    static HWY_INLINE FloatVector Do(FloatVector a, FloatVector b, FloatVector sum) { return hn::MulAdd(a, b, sum); }
-};
-
-struct AddDistance {
-    static HWY_INLINE FloatVector Do(FloatVector a, FloatVector b, FloatVector sum) {
-        return hn::Add(sum, hn::Abs(hn::Sub(a, b)));
-    }
-};
-
-// Four sums, since one addition must not wait for the one before it.
-template <class Step>
-HWY_INLINE float SumOverPairs(const float* a, const float* b, size_t n) {
-    FloatVector sum0 = hn::Zero(kFloats);
-    FloatVector sum1 = sum0;
-    FloatVector sum2 = sum0;
-    FloatVector sum3 = sum0;
-    size_t i = 0;
-    for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
-        sum0 = Step::Do(Load(a + i), Load(b + i), sum0);
-        sum1 = Step::Do(Load(a + i + kLanes), Load(b + i + kLanes), sum1);
-        sum2 = Step::Do(Load(a + i + 2 * kLanes), Load(b + i + 2 * kLanes), sum2);
-        sum3 = Step::Do(Load(a + i + 3 * kLanes), Load(b + i + 3 * kLanes), sum3);
-    }
-    for (; i + kLanes <= n; i += kLanes) sum0 = Step::Do(Load(a + i), Load(b + i), sum0);
-    if (i < n) sum1 = Step::Do(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i), sum1);
-    return Sum(hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)));
-}
-
-float L2Squared(const float* a, const float* b, size_t n) {
-    return SumOverPairs<AddSquaredDifference>(a, b, n);
-}
-
-float InnerProduct(const float* a, const float* b, size_t n) {
-    return SumOverPairs<AddProduct>(a, b, n);
-}
-
-float L1(const float* a, const float* b, size_t n) {
-    return SumOverPairs<AddDistance>(a, b, n);
-}
-
-struct CosineAccumulator {
-    FloatVector product = hn::Zero(kFloats);
-    FloatVector norm_a = hn::Zero(kFloats);
-    FloatVector norm_b = hn::Zero(kFloats);
-
-    HWY_INLINE CosineAccumulator() {}
-
-    HWY_INLINE void Add(FloatVector a, FloatVector b) {
-        product = hn::MulAdd(a, b, product);
-        norm_a = hn::MulAdd(a, a, norm_a);
-        norm_b = hn::MulAdd(b, b, norm_b);
-    }
-};
-
-CosineSums Cosine(const float* a, const float* b, size_t n) {
-    CosineAccumulator even;
-    CosineAccumulator odd;
-    size_t i = 0;
-    for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-        even.Add(Load(a + i), Load(b + i));
-        odd.Add(Load(a + i + kLanes), Load(b + i + kLanes));
-    }
-    for (; i + kLanes <= n; i += kLanes) even.Add(Load(a + i), Load(b + i));
-    if (i < n) odd.Add(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i));
-    return {Sum(hn::Add(even.product, odd.product)), Sum(hn::Add(even.norm_a, odd.norm_a)),
-            Sum(hn::Add(even.norm_b, odd.norm_b))};
-}
 
 // ---- Refinement rows
 
@@ -458,6 +355,12 @@ constexpr Kernels kKernels = {
     .inner_product = InnerProduct,
     .cosine = Cosine,
     .l1 = L1,
+    .half_l2_squared = HalfL2Squared,
+    .half_inner_product = HalfInnerProduct,
+    .half_cosine = HalfCosine,
+    .half_l1 = HalfL1,
+    .halfs_to_floats = HalfsToFloats,
+    .floats_to_halfs = FloatsToHalfs,
     .hamming = Hamming,
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
@@ -495,8 +398,17 @@ bool CpuHasSse4() {
     return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2");
 }
 
+// The compiler's list of features need not know this one.
+bool CpuHasF16c() {
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
 bool CpuHasAvx2() {
-    return CpuHasSse4() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+    return CpuHasSse4() && CpuHasF16c() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 }
 
