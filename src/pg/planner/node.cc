@@ -34,7 +34,8 @@ static bool InsideEvalPlanQual(const FilteredState* state) {
     return state->custom.ss.ps.state->es_epq_active != nullptr;
 }
 
-// Begins the index scan as its own node would, so that its scan is there to be told what it is for.
+// Begins the index scan as its own node would, so that its scan is there to be told what it is for. Where rows are
+// sorted nothing begins it.
 static void BeginIndexScan(FilteredState* state) {
     IndexScanState* node = state->index_scan;
     if (node->iss_ScanDesc == nullptr) {
@@ -79,20 +80,40 @@ static double Wanted(const FilteredState* state, double share) {
     return state->limit.rows > 0 ? std::max(state->limit.rows - static_cast<double>(state->passed), 1.0) / share : 0;
 }
 
+extern "C" {
+static void BeforeNextRound(void* arg) noexcept;
+}
+
+// What the scan is told once in each start.
+static void PrepareIndexScan(FilteredState* state) {
+    if (state->prepared) return;
+    state->prepared = true;
+    BeginIndexScan(state);
+    OrderedScan* scan = state->scan;
+    scan->radius = Radius(state);
+    GiveKeys(state);
+    scan->stop = false;
+    scan->next_round = BeforeNextRound;
+    scan->next_round_arg = state;
+    state->returned_at = scan->counters.returned;
+}
+
 // ---- Ways ----
 
-static void GoPlain(FilteredState* state) {
-    state->way = Way::kPlain;
+static void GoSearching(FilteredState* state, Way way, const TidSet* rows, double share) {
+    PrepareIndexScan(state);
+    state->way = way;
     state->source = state->ordered;
-    state->scan->rows = nullptr;
-    state->scan->wanted = Wanted(state, state->plan.plain_share);
+    state->scan->rows = rows;
+    state->scan->wanted = Wanted(state, share);
+}
+
+static void GoPlain(FilteredState* state) {
+    GoSearching(state, Way::kPlain, nullptr, state->plan.plain_share);
 }
 
 static void GoBySet(FilteredState* state) {
-    state->way = Way::kSet;
-    state->source = state->ordered;
-    state->scan->rows = state->set;
-    state->scan->wanted = Wanted(state, state->plan.set_share);
+    GoSearching(state, Way::kSet, state->set, state->plan.set_share);
 }
 
 // The heap scan reads the bitmap that the set was made from.
@@ -167,6 +188,7 @@ static Way FirstWay(const FilteredState* state) {
 
 static void Start(FilteredState* state) {
     state->started = true;
+    state->prepared = false;
     state->passed = 0;
     if (InsideEvalPlanQual(state)) {
         // The child gives the row that is to be tested, or is a subquery's.
@@ -174,14 +196,6 @@ static void Start(FilteredState* state) {
         state->source = state->ordered;
         return;
     }
-    BeginIndexScan(state);
-    OrderedScan* scan = state->scan;
-    scan->radius = Radius(state);
-    GiveKeys(state);
-    scan->stop = false;
-    scan->next_round = BeforeNextRound;
-    scan->next_round_arg = state;
-    state->returned_at = scan->counters.returned;
     if (FirstWay(state) == Way::kPlain)
         GoPlain(state);
     else

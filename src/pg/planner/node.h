@@ -44,6 +44,7 @@ struct FilteredState {
 
     // This start.
     bool started;
+    bool prepared;  // the index scan knows what it is for
     Way way;
     PlanState* source;   // the child that rows come from
     OrderedScan* scan;   // of index_scan, once it has begun

@@ -2,12 +2,11 @@
 #include "pg/planner/plan.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 }
 
-#include <algorithm>
-#include <cfloat>
-#include <cmath>
+#include <cstring>
 
 #include "pg/planner/node.h"
 
@@ -27,45 +26,25 @@ const char* WayName(Way way) {
 
 // ---- custom_private ----
 
-// With an exponent, so that a parallel worker does not read it as an integer. Settings of cost can make it infinite, or
-// NaN, which a worker could not read at all.
-static List* AppendNumber(List* list, double number) {
-    const double readable = std::isnan(number) ? 0 : std::clamp(number, -DBL_MAX, DBL_MAX);
-    return lappend(list, makeFloat(psprintf("%.16e", readable)));
-}
-
-static double NumberAt(const List* list, int at) {
-    return floatVal(static_cast<Float*>(list_nth(list, at)));
-}
-
+// A constant, since that can be copied and sent, whatever the numbers are, and numbers in lists are text that would be
+// parsed whenever the node begins.
 List* PackPlan(const FilteredPlan& plan) {
-    List* list = list_make2(makeInteger(static_cast<int>(plan.way)), makeInteger(plan.has_exact ? 1 : 0));
-    list = AppendNumber(list, plan.set_rows);
-    list = AppendNumber(list, plan.exact_rows);
-    list = AppendNumber(list, plan.set_share);
-    list = AppendNumber(list, plan.plain_share);
-    list = AppendNumber(list, plan.row_cost);
-    list = AppendNumber(list, plan.set_cost);
-    list = AppendNumber(list, plan.rows_per_page);
-    return AppendNumber(list, plan.column_share);
+    constexpr Size bytes = VARHDRSZ + sizeof plan;
+    auto* packed = static_cast<bytea*>(palloc0(bytes));
+    SET_VARSIZE(packed, bytes);
+    memcpy(VARDATA(packed), &plan, sizeof plan);
+    return list_make1(makeConst(BYTEAOID, -1, InvalidOid, -1, PointerGetDatum(packed), false, false));
 }
 
 FilteredPlan UnpackPlan(const CustomScan* scan) {
-    const List* list = scan->custom_private;
-    return {static_cast<Way>(intVal(list_nth(list, 0))),
-            intVal(list_nth(list, 1)) != 0,
-            NumberAt(list, 2),
-            NumberAt(list, 3),
-            NumberAt(list, 4),
-            NumberAt(list, 5),
-            NumberAt(list, 6),
-            NumberAt(list, 7),
-            NumberAt(list, 8),
-            NumberAt(list, 9)};
+    const auto* packed = linitial_node(Const, scan->custom_private);
+    FilteredPlan plan;
+    memcpy(&plan, VARDATA(DatumGetPointer(packed->constvalue)), sizeof plan);
+    return plan;
 }
 
 List* KeysOf(const CustomScan* scan) {
-    return static_cast<List*>(list_nth(scan->custom_private, 10));
+    return static_cast<List*>(lsecond(scan->custom_private));
 }
 
 // ---- Methods ----
