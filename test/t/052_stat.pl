@@ -26,6 +26,21 @@ my $on_demand = $node->safe_psql('postgres', 'SHOW server_version_num') >= 17000
 is($node->safe_psql('postgres', $scan . $counters), $on_demand ? "10\nt|1|t" : "10\nf|1|t", 'a session counts');
 is(counters(), $on_demand ? 't|1|t' : 'f|0|t', 'what another one sees of it');
 
+# No query fails because there is no shared memory for its counters.
+SKIP:
+{
+	skip 'shared memory on demand came with PostgreSQL 17', 3 unless $on_demand;
+	$node->append_conf('postgresql.conf', "dynamic_shared_memory_type = mmap\n");
+	$node->restart;
+	my $segments = $node->data_dir . '/pg_dynshmem';
+	chmod 0500, $segments or die $!;
+	is($node->safe_psql('postgres', "BEGIN; CREATE TABLE kept (); $scan COMMIT; $counters SELECT count(*) FROM kept"),
+		"10\nf|1|t\n0", 'without shared memory a session counts by itself');
+	ok($node->log_contains('annex counts the index scans of this session by itself'), 'the log says so');
+	chmod 0700, $segments or die $!;
+	is($node->safe_psql('postgres', $scan . $counters), "10\nt|1|t", 'and the next one shares again');
+}
+
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'annex'\n");
 $node->restart;
 is(counters(), 't|0|t', 'preloaded: nothing yet');

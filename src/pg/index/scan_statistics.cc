@@ -11,12 +11,14 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "funcapi.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 }
@@ -73,6 +75,7 @@ struct Statistics {
 };
 
 Statistics statistics;
+Bucket local_buckets[kLocalBuckets];
 
 shmem_request_hook_type previous_request;
 shmem_startup_hook_type previous_startup;
@@ -102,15 +105,41 @@ static void TakeMemory() noexcept {
 
 }  // extern "C"
 
+// Shared memory on demand may be refused; no query is to fail for its counters. What the attempt leaves behind goes
+// with a subtransaction, which the releases that have such memory allow in parallel mode too.
+void* AttachSegment() {
+    MemoryContext context = CurrentMemoryContext;
+    ResourceOwner owner = CurrentResourceOwner;
+    void* volatile memory = nullptr;
+    BeginInternalSubTransaction(nullptr);
+    PG_TRY();
+    {
+        memory = NamedSegment("annex_stat_indexes", sizeof(Bucket) * kSharedBuckets, InitBuckets);
+        ReleaseCurrentSubTransaction();
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(context);
+        ErrorData* error = CopyErrorData();
+        FlushErrorState();
+        RollbackAndReleaseCurrentSubTransaction();
+        if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) ReThrowError(error);
+        memory = nullptr;
+        ereport(LOG, (errmsg("annex counts the index scans of this session by itself"),
+                      errdetail("The shared counters cannot be had: %s", error->message)));
+        FreeErrorData(error);
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(context);
+    CurrentResourceOwner = owner;
+    return memory;
+}
+
 const Statistics& Table() {
     if (statistics.buckets != nullptr) return statistics;
-    if (kNamedSegments && IsUnderPostmaster) {
-        void* memory = NamedSegment("annex_stat_indexes", sizeof(Bucket) * kSharedBuckets, InitBuckets);
-        statistics = {static_cast<Bucket*>(memory), kSharedBuckets, true};
-    } else {
-        void* memory = MemoryContextAlloc(TopMemoryContext, sizeof(Bucket) * kLocalBuckets);
-        statistics = {new (memory) Bucket[kLocalBuckets]{}, kLocalBuckets, false};
-    }
+    void* memory = kNamedSegments && IsUnderPostmaster ? AttachSegment() : nullptr;
+    statistics = memory != nullptr ? Statistics{static_cast<Bucket*>(memory), kSharedBuckets, true}
+                                   : Statistics{local_buckets, kLocalBuckets, false};
     return statistics;
 }
 
@@ -178,8 +207,12 @@ void InitStatistics() {
     shmem_startup_hook = TakeMemory;
 }
 
+void PrepareToCountScans() {
+    if (pgstat_track_counts) (void)Table();
+}
+
 void CountScans(Oid index, const ScanCounters& counters) {
-    if (!pgstat_track_counts || counters.scans == 0) return;
+    if (!pgstat_track_counts || counters.scans == 0 || statistics.buckets == nullptr) return;
     Slot* slot = Claim(index);
     if (slot == nullptr) return;
     Add(slot, kScans, counters.scans);

@@ -12,6 +12,10 @@ namespace annex::pg {
 // Asks for shared memory where that has to be done when the server starts. Called once, when the library is loaded.
 void InitStatistics();
 
+// Makes the counters ready, when a scan starts: nothing is to go wrong at its end. Those of the session alone serve
+// where the shared ones cannot be had.
+void PrepareToCountScans();
+
 // Adds what a scan did, when it ends: a few atomic additions.
 void CountScans(Oid index, const ScanCounters& counters);
 

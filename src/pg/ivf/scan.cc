@@ -180,6 +180,7 @@ static void Start(IndexScanDesc desc) {
     Prepare(desc);
     UseGeneration(desc);
     ANNEX_COUNT_SEARCH(desc);
+    PrepareToCountScans();
     ScanCounters* counters = &scan->ordered.counters;
     counters->scans++;
     counters->set_scans += scan->ordered.rows != nullptr ? 1 : 0;
