@@ -172,9 +172,23 @@ ALTER TABLE t DISABLE ROW LEVEL SECURITY;
 DROP POLICY own ON t;
 
 -- In a parallel worker
+SET max_parallel_workers_per_gather = 2;
 SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT compare('SELECT id FROM t WHERE cat < 20 AND v <-> $q < 1000 ORDER BY v <-> $q LIMIT 5');
+-- whose way is known; its counters are not
+CREATE FUNCTION explained(used text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	PERFORM set_config('annex.filtered_way', used, true);
+	plan := analyzed(format('SELECT id FROM t WHERE cat < 20 ORDER BY v <-> %L LIMIT 5', point(-3, 8)));
+	RETURN (plan ->> 'Way') || ', counters: ' || (plan ? 'Rounds');
+END $$;
+SELECT way, explained(way) FROM unnest(ARRAY['exact', 'set', 'plain']) way;
+SET max_parallel_workers_per_gather = 0;
 SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+
+SELECT way, explained(way) FROM unnest(ARRAY['exact', 'set', 'plain']) way;
 
 -- Wrong statistics: what is found decides, and the answer is right ---------------------------------------------------
 

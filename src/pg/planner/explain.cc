@@ -6,7 +6,31 @@ extern "C" {
 #include "lib/stringinfo.h"
 }
 
+#include <algorithm>
+#include <iterator>
+
 namespace annex::pg {
+
+static uint64 LoopsInWorkers(const PlanState* node) {
+    double loops = 0;
+    if (node->worker_instrument != nullptr)
+        for (int i = 0; i < node->worker_instrument->num_workers; i++)
+            loops += node->worker_instrument->instrument[i].nloops;
+    return static_cast<uint64>(loops);
+}
+
+// PostgreSQL shares memory between a node and the same one in parallel workers only where they divide its rows among
+// them, which this node's never do. So its own totals stay in the workers; how often its children ran there comes home,
+// and tells the ways.
+static void AddWorkers(const FilteredState* state, uint64* starts) {
+    const uint64 searches = LoopsInWorkers(state->ordered);
+    const uint64 sorts = state->plan.has_exact ? LoopsInWorkers(state->exact) : 0;
+    const uint64 bitmaps = state->plan.has_exact ? LoopsInWorkers(state->bitmap) : 0;
+    const uint64 sets = std::min(searches, bitmaps - std::min(sorts, bitmaps));
+    starts[static_cast<int>(Way::kExact)] += sorts;
+    starts[static_cast<int>(Way::kSet)] += sets;
+    starts[static_cast<int>(Way::kPlain)] += searches - sets;
+}
 
 // The way, or, of a node that was started more than once, each one with how often it was taken.
 static char* WaysTaken(const FilteredState* state) {
@@ -15,8 +39,9 @@ static char* WaysTaken(const FilteredState* state) {
     for (int way = 0; way < kWays; way++) {
         starts[way] = state->totals.starts[way];
         if (state->started && way == static_cast<int>(state->way)) starts[way]++;
-        if (starts[way] > 0) taken++;
     }
+    AddWorkers(state, starts);
+    for (const uint64 count : starts) taken += count > 0 ? 1 : 0;
     StringInfoData text;
     initStringInfo(&text);
     for (int way = 0; way < kWays; way++) {
@@ -50,12 +75,19 @@ static void ShowSearch(const ScanCounters& counters, ExplainState* es) {
     Show("Heap Tuples Fetched", counters.returned, es);
 }
 
+static bool StartedHere(const FilteredState* state) {
+    return state->started || std::any_of(std::begin(state->totals.starts), std::end(state->totals.starts),
+                                         [](uint64 starts) { return starts > 0; });
+}
+
 void ExplainFilteredScan(FilteredState* state, ExplainState* es) {
     if (!es->analyze) {
         ExplainPropertyText("Way", WayName(state->plan.way), es);
         return;
     }
     ExplainPropertyText("Way", WaysTaken(state), es);
+    // Zeros would be wrong where others have worked.
+    if (!StartedHere(state) && LoopsInWorkers(&state->custom.ss.ps) > 0) return;
     ShowSet(state->totals, es);
     static constexpr ScanCounters nothing{};
     ShowSearch(state->scan == nullptr ? nothing : state->scan->counters, es);
