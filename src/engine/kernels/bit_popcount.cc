@@ -9,16 +9,12 @@
 #include <immintrin.h>
 
 #include "engine/kernels/levels.h"
+#include "engine/kernels/words.h"
 
-#define ANNEX_POPCOUNT_LEVEL __attribute__((target("avx512f,avx512bw,avx512vpopcntdq,popcnt")))
+#define ANNEX_POPCOUNT_LEVEL __attribute__((target("avx512f,avx512vpopcntdq,popcnt")))
 
 namespace annex::internal {
 namespace {
-
-// The first `count` < 64 bytes, then zeros; reads nothing beyond them.
-ANNEX_POPCOUNT_LEVEL inline __m512i LoadFirst(const uint8_t* p, size_t count) {
-    return _mm512_maskz_loadu_epi8((__mmask64{1} << count) - 1, p);
-}
 
 ANNEX_POPCOUNT_LEVEL inline __m512i AddBits(__m512i counts, __m512i bits) {
     return _mm512_add_epi64(counts, _mm512_popcnt_epi64(bits));
@@ -28,6 +24,11 @@ ANNEX_POPCOUNT_LEVEL inline uint64_t Sum(__m512i counts) {
     return static_cast<uint64_t>(_mm512_reduce_add_epi64(counts));
 }
 
+ANNEX_POPCOUNT_LEVEL inline void AddWord(BitCounts& counts, uint64_t a, uint64_t b) {
+    counts.both += CountWord(a & b);
+    counts.either += CountWord(a | b);
+}
+
 }  // namespace
 
 ANNEX_POPCOUNT_LEVEL uint64_t HammingByPopcount(const uint8_t* a, const uint8_t* b, size_t n) {
@@ -35,8 +36,10 @@ ANNEX_POPCOUNT_LEVEL uint64_t HammingByPopcount(const uint8_t* a, const uint8_t*
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
         counts = AddBits(counts, _mm512_xor_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i)));
-    if (i < n) counts = AddBits(counts, _mm512_xor_si512(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i)));
-    return Sum(counts);
+    uint64_t words = 0;
+    for (; i + 8 <= n; i += 8) words += CountWord(LoadWord(a + i, 8) ^ LoadWord(b + i, 8));
+    if (i < n) words += CountWord(LoadWord(a + i, n - i) ^ LoadWord(b + i, n - i));
+    return Sum(counts) + words;
 }
 
 ANNEX_POPCOUNT_LEVEL BitCounts JaccardByPopcount(const uint8_t* a, const uint8_t* b, size_t n) {
@@ -49,13 +52,10 @@ ANNEX_POPCOUNT_LEVEL BitCounts JaccardByPopcount(const uint8_t* a, const uint8_t
         both = AddBits(both, _mm512_and_si512(part_a, part_b));
         either = AddBits(either, _mm512_or_si512(part_a, part_b));
     }
-    if (i < n) {
-        const __m512i part_a = LoadFirst(a + i, n - i);
-        const __m512i part_b = LoadFirst(b + i, n - i);
-        both = AddBits(both, _mm512_and_si512(part_a, part_b));
-        either = AddBits(either, _mm512_or_si512(part_a, part_b));
-    }
-    return {Sum(both), Sum(either)};
+    BitCounts words{0, 0};
+    for (; i + 8 <= n; i += 8) AddWord(words, LoadWord(a + i, 8), LoadWord(b + i, 8));
+    if (i < n) AddWord(words, LoadWord(a + i, n - i), LoadWord(b + i, n - i));
+    return {Sum(both) + words.both, Sum(either) + words.either};
 }
 
 }  // namespace annex::internal

@@ -13,9 +13,8 @@
 #define ANNEX_KERNELS_BITS_INL_H
 #endif
 
-#include <cstring>
-
 #include "engine/kernels/levels.h"
+#include "engine/kernels/words.h"
 #include "hwy/highway.h"
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -40,30 +39,8 @@ HWY_INLINE CountVector CountBits(ByteVector v) {
     return hn::SumsOf8(hn::PopulationCount(v));
 }
 
-HWY_INLINE uint64_t CountWord(uint64_t word) {
-    return static_cast<uint64_t>(__builtin_popcountll(word));
-}
-
 HWY_INLINE uint64_t Sum(CountVector counts) {
     return hn::GetLane(hn::SumOfLanes(kCounts, counts));
-}
-
-// The first `count` bytes, 1 to 8, then zeros. Reads of two parts that overlap bring the same bytes twice.
-HWY_INLINE uint64_t LoadWord(const uint8_t* p, size_t count) {
-    if (count == 8) {
-        uint64_t word;
-        std::memcpy(&word, p, 8);
-        return word;
-    }
-    if (count >= 4) {
-        uint32_t first;
-        uint32_t last;
-        std::memcpy(&first, p, 4);
-        std::memcpy(&last, p + count - 4, 4);
-        return first | uint64_t{last} << (8 * (count - 4));
-    }
-    const size_t middle = count / 2;
-    return p[0] | uint64_t{p[middle]} << (8 * middle) | uint64_t{p[count - 1]} << (8 * (count - 1));
 }
 
 // Sums over parts of two strings, vectors or words of eight bytes. The constructors are spelled out: those that the
@@ -98,17 +75,8 @@ template <class Sums>
 HWY_INLINE void AddUp(const uint8_t* a, const uint8_t* b, size_t n, Sums& sums) {
     size_t i = 0;
     for (; i + kByteLanes <= n; i += kByteLanes) sums.Add(hn::LoadU(kBytes, a + i), hn::LoadU(kBytes, b + i));
-#if HWY_TARGET == HWY_AVX3
-    if (i < n) {
-        const auto rest = hn::FirstN(kBytes, n - i);
-        sums.Add(hn::MaskedLoad(rest, kBytes, a + i), hn::MaskedLoad(rest, kBytes, b + i));
-    }
-#else
-    for (; i < n; i += 8) {
-        const size_t count = n - i < 8 ? n - i : 8;
-        sums.AddWord(LoadWord(a + i, count), LoadWord(b + i, count));
-    }
-#endif
+    for (; i + 8 <= n; i += 8) sums.AddWord(LoadWord(a + i, 8), LoadWord(b + i, 8));
+    if (i < n) sums.AddWord(LoadWord(a + i, n - i), LoadWord(b + i, n - i));
 }
 
 uint64_t Hamming(const uint8_t* a, const uint8_t* b, size_t n) {

@@ -17,7 +17,7 @@ inline constexpr size_t kMaxVectorLevels = 4;
 size_t VectorLevels(const Kernels* tables[kMaxVectorLevels]) noexcept;
 
 #if defined(__x86_64__)
-// For CPUs with AVX-512 VPOPCNTDQ and BW (bit_popcount.cc).
+// For CPUs with AVX-512 VPOPCNTDQ (bit_popcount.cc).
 uint64_t HammingByPopcount(const uint8_t* a, const uint8_t* b, size_t n);
 BitCounts JaccardByPopcount(const uint8_t* a, const uint8_t* b, size_t n);
 #endif

@@ -1,0 +1,34 @@
+// Bytes as words of eight: what the kernels of bit strings do behind the last whole vector.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace annex::internal {
+
+// The first eight bytes, or where there are only `count` > 0 of them, these and zeros; reads nothing beyond them.
+inline uint64_t LoadWord(const uint8_t* p, size_t count) {
+    if (count >= 8) {
+        uint64_t word;
+        std::memcpy(&word, p, 8);
+        return word;
+    }
+    // two reads that overlap bring the same bytes twice
+    if (count >= 4) {
+        uint32_t first;
+        uint32_t last;
+        std::memcpy(&first, p, 4);
+        std::memcpy(&last, p + count - 4, 4);
+        return first | uint64_t{last} << (8 * (count - 4));
+    }
+    const size_t middle = count / 2;
+    return p[0] | uint64_t{p[middle]} << (8 * middle) | uint64_t{p[count - 1]} << (8 * (count - 1));
+}
+
+// Becomes one instruction where its caller's level has it.
+inline __attribute__((always_inline)) uint64_t CountWord(uint64_t word) {
+    return static_cast<uint64_t>(__builtin_popcountll(word));
+}
+
+}  // namespace annex::internal
