@@ -50,7 +50,7 @@ INSERT INTO codes SELECT i, i::bit(4), ARRAY[i & 8, i & 4, i & 2, i & 1]::real[]
 SELECT id, code <~> B'1011' AS distance FROM codes ORDER BY code <~> B'1011', id LIMIT 6;
 SELECT id, round((code <%> B'1011')::numeric, 4) AS distance FROM codes ORDER BY code <%> B'1011', id LIMIT 6;
 SELECT count(*) FROM codes WHERE binary_quantize(v) <> code;
-SELECT id FROM (SELECT * FROM codes ORDER BY binary_quantize(v)::bit(4) <~> binary_quantize('[1,-1,1,1]'), id LIMIT 4) c
+SELECT id FROM (SELECT * FROM codes ORDER BY binary_quantize(v)::bit(4) <~> binary_quantize('[1,-1,1,1]'::vector), id LIMIT 4) c
 	ORDER BY v <-> '[8,0,2,1]', id LIMIT 2;
 
 DROP TABLE strings, codes;

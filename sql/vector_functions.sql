@@ -139,9 +139,10 @@ SELECT l2_distance(NULL, '[1]'::vector), '[1]'::vector <=> NULL, NULL::vector + 
 SELECT p.oid::regprocedure AS function, prorettype::regtype AS result
 	FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 	JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'annex'
-	WHERE proname IN ('vector_in', 'vector_out', 'vector_typmod_in', 'vector_recv', 'vector_send', 'vector', 'vector_dims', 'vector_norm', 'vector_combine')
+	WHERE (proname IN ('vector_in', 'vector_out', 'vector_typmod_in', 'vector_recv', 'vector_send', 'vector', 'vector_dims', 'vector_norm', 'vector_combine')
 	OR proname ~ '^(vector|avg|sum|array_to_vector|l[12]_distance|inner_product|cosine_distance|l2_normalize|binary_quantize|subvector)'
-	AND 'vector'::regtype = ANY (proargtypes::oid[] || prorettype)
+	AND 'vector'::regtype = ANY (proargtypes::oid[] || prorettype))
+	AND p.oid::regprocedure::text !~ 'halfvec|sparsevec'
 	ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT o.oid::regoperator AS operator, oprresult::regtype AS result, oprcode::oid::regprocedure AS function, oprcom::regoperator AS commutator,
 	oprnegate::regoperator AS negator, oprrest AS restrict, oprjoin AS join

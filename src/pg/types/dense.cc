@@ -1,5 +1,5 @@
 // The checks, the text parser and the array casts of the dense types.
-#include "pg/types/dense.h"
+#include "pg/types/dense_value.h"
 
 #include <bit>
 #include <cmath>
@@ -30,6 +30,17 @@ void CheckExpectedDimensions(int32 typmod, int dimensions) {
 void CheckSameDimensions(const DenseType& type, int a, int b) {
     if (unlikely(a != b))
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("different %s dimensions %d and %d", type.name, a, b)));
+}
+
+void ReportMalformed(const DenseType& type, const void* value) {
+    const size_t size = VARSIZE(value);
+    if (size < sizeof(DenseHeader))
+        ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("malformed %s", type.name),
+                        errdetail("It has %zu bytes.", size)));
+    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("malformed %s", type.name),
+                    errdetail("It has %zu bytes and claims %d dimensions.", size,
+                              static_cast<const DenseHeader*>(value)->dim)));
+    pg_unreachable();
 }
 
 bool AllFinite(const float* x, int dimensions) {
@@ -179,7 +190,7 @@ void ArrayToFloats(ArrayType* array, float* x, int dimensions) {
     }
 }
 
-ArrayType* FloatsToArray(const float* x, int dimensions) {
+ArrayType* NewFloatArray(int dimensions) {
     const size_t size = ARR_OVERHEAD_NONULLS(1) + sizeof(float4) * static_cast<size_t>(dimensions);
     auto* array = static_cast<ArrayType*>(palloc(size));
     SET_VARSIZE(array, size);
@@ -188,7 +199,6 @@ ArrayType* FloatsToArray(const float* x, int dimensions) {
     array->elemtype = FLOAT4OID;
     ARR_DIMS(array)[0] = dimensions;
     ARR_LBOUND(array)[0] = 1;
-    memcpy(ARR_DATA_PTR(array), x, sizeof(float4) * static_cast<size_t>(dimensions));
     return array;
 }
 

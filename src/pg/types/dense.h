@@ -42,7 +42,7 @@ void CheckElements(const DenseType& type, const float* x, int dimensions);
 // Converts a checked array's elements (integer, real, double precision or numeric) to floats. They may be infinite or
 // NaN afterwards.
 void ArrayToFloats(ArrayType* array, float* x, int dimensions);
-// A new real[] of these values.
-[[nodiscard]] ArrayType* FloatsToArray(const float* x, int dimensions);
+// A new real[] whose values are left to the caller to fill.
+[[nodiscard]] ArrayType* NewFloatArray(int dimensions);
 
 }  // namespace annex::pg

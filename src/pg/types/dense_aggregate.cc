@@ -1,4 +1,4 @@
-// avg(vector). sum(vector) needs nothing but vector_add.
+// avg of vector and of halfvec. sum needs nothing but the addition.
 //
 // The state is a double precision[] of {count, sum of x[1], ..., sum of x[n]}; {0} before the first row. It is the
 // same array as pgvector's, so that states of partial aggregates mean the same.
@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "pg/function.h"
+#include "pg/types/dense_floats.h"
+#include "pg/types/halfvec.h"
 #include "pg/types/vector.h"
 
 extern "C" {
@@ -50,25 +52,57 @@ void CheckSums(const double* sums, int n) {
     if (unlikely(overflow)) float_overflow_error();
 }
 
-}  // namespace
-
-ANNEX_FUNCTION(annex_vector_accum) {
+template <class Value>
+Datum Accumulate(FunctionCallInfo fcinfo, const char* caller) {
     ArrayType* array = PG_GETARG_ARRAYTYPE_P(0);
-    const AverageState state = ViewState(array, "vector_accum");
-    const Vector* vector = DatumGetVector(PG_GETARG_DATUM(1));
-    const bool first = state.dimensions == 0;
-    if (!first) CheckExpectedDimensions(state.dimensions, vector->dim);
+    const AverageState state = ViewState(array, caller);
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(1));
+    const bool first_row = state.dimensions == 0;
+    if (!first_row) CheckExpectedDimensions(state.dimensions, value->dim);
 
     // An aggregate's own state may be changed where it lies; called otherwise, the argument belongs to the caller.
     ArrayType* result = array;
-    if (first || !AggCheckCallContext(fcinfo, nullptr)) result = NewState(vector->dim);
-    const AverageState next = ViewState(result, "vector_accum");
+    if (first_row || !AggCheckCallContext(fcinfo, nullptr)) result = NewState(value->dim);
+    const AverageState next = ViewState(result, caller);
     *next.count = *state.count + 1.0;
-    for (int i = 0; i < vector->dim; i++) next.sums[i] = (first ? 0.0 : state.sums[i]) + vector->x[i];
+    ForEachChunk(value->dim, [&](int first, int count) {
+        float buffer[kChunk];
+        const float* x = AsFloats(value->x + first, count, buffer);
+        for (int i = 0; i < count; i++) next.sums[first + i] = (first_row ? 0.0 : state.sums[first + i]) + x[i];
+    });
     CheckSums(next.sums, next.dimensions);
     PG_RETURN_ARRAYTYPE_P(result);
 }
 
+// NULL for no rows, as SQL has it.
+template <class Value>
+Datum Average(FunctionCallInfo fcinfo, const char* caller) {
+    const AverageState state = ViewState(PG_GETARG_ARRAYTYPE_P(0), caller);
+    if (*state.count == 0.0) PG_RETURN_NULL();
+    CheckDimensions(Value::kType, state.dimensions);
+
+    auto* result = NewDense<Value>(state.dimensions);
+    ForEachChunk(state.dimensions, [&](int first, int count) {
+        float buffer[kChunk];
+        float* x = PlaceFor(result->x + first, buffer);
+        for (int i = 0; i < count; i++) x[i] = static_cast<float>(state.sums[first + i] / *state.count);
+        StoreInRange(Value::kType, x, result->x + first, count);
+        CheckElements(Value::kType, result->x + first, count);
+    });
+    PG_RETURN_POINTER(result);
+}
+
+}  // namespace
+
+ANNEX_FUNCTION(annex_vector_accum) {
+    return Accumulate<Vector>(fcinfo, "vector_accum");
+}
+
+ANNEX_FUNCTION(annex_halfvec_accum) {
+    return Accumulate<HalfVector>(fcinfo, "halfvec_accum");
+}
+
+// Of both types: their states are alike.
 ANNEX_FUNCTION(annex_vector_combine) {
     ArrayType* a_array = PG_GETARG_ARRAYTYPE_P(0);
     ArrayType* b_array = PG_GETARG_ARRAYTYPE_P(1);
@@ -86,14 +120,10 @@ ANNEX_FUNCTION(annex_vector_combine) {
     PG_RETURN_ARRAYTYPE_P(result);
 }
 
-// NULL for no rows, as SQL has it.
 ANNEX_FUNCTION(annex_vector_avg) {
-    const AverageState state = ViewState(PG_GETARG_ARRAYTYPE_P(0), "vector_avg");
-    if (*state.count == 0.0) PG_RETURN_NULL();
-    CheckDimensions(kVectorType, state.dimensions);
+    return Average<Vector>(fcinfo, "vector_avg");
+}
 
-    Vector* result = NewVector(state.dimensions);
-    for (int i = 0; i < state.dimensions; i++) result->x[i] = static_cast<float>(state.sums[i] / *state.count);
-    CheckElements(kVectorType, result->x, state.dimensions);
-    PG_RETURN_POINTER(result);
+ANNEX_FUNCTION(annex_halfvec_avg) {
+    return Average<HalfVector>(fcinfo, "halfvec_avg");
 }

@@ -1,0 +1,134 @@
+-- The halfvec type: text, type modifiers, storage, and every error that input can bring.
+
+-- What a statement fails with.
+CREATE FUNCTION error_of(statement text, OUT state text, OUT message text, OUT detail text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	message := 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+END $$;
+
+-- pg_input_is_valid, which PostgreSQL 16 brought; an error that is not soft comes out of it.
+CREATE FUNCTION input_is_valid(input text, type text) RETURNS bool LANGUAGE plpgsql AS $$
+DECLARE
+	valid bool;
+BEGIN
+	IF current_setting('server_version_num')::int >= 160000 THEN
+		EXECUTE 'SELECT pg_input_is_valid($1, $2)' INTO valid USING input, type;
+		RETURN valid;
+	END IF;
+	BEGIN
+		EXECUTE format('SELECT %L::%s', input, type);
+	EXCEPTION WHEN OTHERS THEN
+		RETURN false;
+	END;
+	RETURN true;
+END $$;
+
+-- Text
+
+SELECT '[1,2,3]'::halfvec;
+SELECT '[-1,-2.5,+3]'::halfvec;
+SELECT '[1.,.5,-.5,1e2,1E+2,1e-2]'::halfvec;
+SELECT '[0x10,0x1p-1]'::halfvec AS hexadecimal;
+SELECT E' \t\n\r\x0b\f[ \t\n\r\x0b\f1 \t\n\r\x0b\f, \t\n\r\x0b\f2 \t\n\r\x0b\f] \t\n\r\x0b\f'::halfvec AS white_space;
+
+-- the shortest text of the float that the half is
+SELECT '[0.1,0.3333333333,2049,1.23456,1e-7,12345,65504,6.1035156e-05]'::halfvec;
+SELECT '[-0,0,5.9604645e-08,-5.9604645e-08,2.9802323e-08,-2.9802322e-08,2.99e-08,1e-46]'::halfvec AS zeros_and_subnormals;
+SELECT '[1.23456789]'::halfvec::text::halfvec = '[1.23456789]'::halfvec AS round_trip;
+-- half way between two halfs, and by a little more, which a float keeps
+SELECT '[2049,2051,2049.0001220703125]'::halfvec AS rounding;
+-- a float comes between: what rounds to the middle goes to the even half
+SELECT '[2049.00001]'::halfvec AS twice_rounded;
+-- extra_float_digits has no say
+SET extra_float_digits = 0;
+SELECT '[0.1,0.3333333333]'::halfvec;
+RESET extra_float_digits;
+
+-- Text that is refused
+
+SELECT literal, e.* FROM unnest(ARRAY[
+	'', ' ', '1,2,3', '{1,2,3}', '(1)', 'x[1]',
+	'[]', '[ ]',
+	'[', '[1', '[1,', '[1,2', '[1,2,', '[1 ',
+	'[,1]', '[1,]', '[1,,2]', '[1 2]', '[1;2]', '[a]', '[1,a]', '[1a]', '[1e]', '[1.2.3]', '[--1]', '[+-1]', '[0x]', '[[1]]',
+	'[1]x', '[1] 2', '[1]]', '[1],[2]',
+	'[65520]', '[-65520]', '[1,1e5,a]', '[1e39]', '[1e400]', '[65519.999]', '[0x1p16]',
+	'[NaN]', '[nan]', '[1,NaN]', '[Infinity]', '[-Infinity]', '[inf]', '[1,-inf]'
+]) literal, LATERAL error_of(format('SELECT %L::halfvec', literal)) e;
+
+-- the largest half, and the largest text that rounds down to it
+SELECT '[65504,65519.998]'::halfvec;
+
+SELECT e.* FROM error_of(format('SELECT %L::halfvec', '[' || repeat('0,', 16000) || '0]')) e;
+SELECT vector_dims(('[' || repeat('0,', 15999) || '0]')::halfvec);
+-- the first fault in the text is the one reported
+SELECT e.* FROM error_of(format('SELECT %L::halfvec', '[' || repeat('0,', 16000) || 'a]')) e;
+SELECT e.state, left(e.message, 50) FROM error_of(format('SELECT %L::halfvec', '[' || repeat('0,', 15999) || 'a]')) e;
+
+-- Type modifiers
+
+SELECT '[1,2,3]'::halfvec(3);
+SELECT modifier, e.* FROM unnest(ARRAY['(2)', '(4)', '(0)', '(-1)', '(16000)', '(16001)', '(3,2)', '()', '(a)', '(''3'')']) modifier,
+	LATERAL error_of(format('SELECT ''[1,2,3]''::halfvec%s', modifier)) e;
+SELECT format_type('halfvec'::regtype, 3), format_type('halfvec'::regtype, -1);
+SELECT '{"[1,2]","[3,4]"}'::halfvec[], '{"[1,2]","[3,4]"}'::halfvec(2)[];
+SELECT e.* FROM error_of($$SELECT '{"[1,2,3]"}'::halfvec(2)[]$$) e;
+
+CREATE TABLE t (id serial PRIMARY KEY, v halfvec(3), any_v halfvec);
+INSERT INTO t (v, any_v) VALUES ('[1,2,3]', '[1]'), (NULL, '[1,2]'), ('[4,5,6]', NULL);
+SELECT * FROM t ORDER BY id;
+SELECT e.* FROM error_of($$INSERT INTO t (v) VALUES ('[1,2]')$$) e;
+SELECT e.* FROM error_of($$INSERT INTO t (v) SELECT any_v FROM t$$) e;
+SELECT e.* FROM error_of($$UPDATE t SET v = any_v$$) e;
+SELECT e.* FROM error_of($$ALTER TABLE t ALTER v TYPE halfvec(2)$$) e;
+ALTER TABLE t ALTER v TYPE halfvec;
+ALTER TABLE t ALTER v TYPE halfvec(3);
+DROP TABLE t;
+
+-- Soft errors
+
+SELECT literal, type, input_is_valid(literal, type) FROM (VALUES
+	('[1,2,3]', 'halfvec'), ('[1,2,3]', 'halfvec(3)'), ('[1,2,3]', 'halfvec(2)'),
+	('1', 'halfvec'), ('[]', 'halfvec'), ('[', 'halfvec'), ('[a]', 'halfvec'), ('[1a]', 'halfvec'), ('[1]2', 'halfvec'),
+	('[65520]', 'halfvec'), ('[1e39]', 'halfvec'), ('[nan]', 'halfvec'), ('[inf]', 'halfvec')) v (literal, type);
+SELECT input_is_valid('[' || repeat('0,', 16000) || '0]', 'halfvec');
+
+-- Storage: in the row with a short header, with a long one, and beside the table uncompressed
+
+SELECT typstorage, typalign, typlen, typbyval, typcategory, typdelim FROM pg_type WHERE oid = 'halfvec'::regtype;
+
+CREATE TABLE stored (n int, v halfvec);
+INSERT INTO stored
+	SELECT n, ('[' || array_to_string(array_agg(i % 7 ORDER BY i), ',') || ']')::halfvec
+	FROM unnest(ARRAY[1, 2, 61, 62, 128, 480, 1000, 1536, 16000]) n, generate_series(1, n) i GROUP BY n;
+SELECT n, pg_column_size(v), vector_dims(v), v::text = '[' || expected.list || ']' AS same
+	FROM stored, LATERAL (SELECT string_agg((i % 7)::text, ',' ORDER BY i) AS list FROM generate_series(1, n) i) expected
+	ORDER BY n;
+-- a value that changes its table keeps its bytes
+CREATE TABLE stored_again AS SELECT * FROM stored;
+SELECT count(*) FROM stored JOIN stored_again USING (n) WHERE stored.v = stored_again.v AND halfvec_send(stored.v) = halfvec_send(stored_again.v);
+DROP TABLE stored, stored_again;
+
+-- Bytes that are no halfvec, by a cast that nobody should create
+
+CREATE CAST (bytea AS halfvec) WITHOUT FUNCTION;
+SELECT bytes, e.* FROM unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x01000000003c', '\x02000000003c', '\x00000000003c', '\xffff0000003c', '\x01000000003c00']) bytes,
+	LATERAL error_of(format('SELECT vector_dims(%L::bytea::halfvec)', bytes)) e;
+CREATE TABLE broken (v bytea);
+INSERT INTO broken VALUES ('\x0200');
+SELECT e.* FROM error_of('SELECT vector_dims(v::halfvec) FROM broken') e;
+DROP TABLE broken;
+DROP CAST (bytea AS halfvec);
+
+-- Parallel workers may use all of it
+
+SELECT count(*) > 30 AS found, count(*) FILTER (WHERE proparallel <> 's' OR provolatile <> 'i') AS unsafe, count(*) FILTER (WHERE NOT proisstrict AND prokind = 'f') AS not_strict
+	FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+	JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'annex'
+	WHERE proname ~ '^(halfvec|vector_dims|l2_|l1_|inner_product|cosine_|binary_quantize|subvector|array_to_halfvec|avg|sum)'
+	AND 'halfvec'::regtype = ANY (proargtypes::oid[] || prorettype);
+
+DROP FUNCTION error_of, input_is_valid;

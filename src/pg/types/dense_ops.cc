@@ -1,0 +1,195 @@
+// Dense values in, dense values out: arithmetic element by element, concatenation, parts, normalisation, signs.
+//
+// The loops have no branch, so that the compiler may vectorise them; what went out of range is looked for afterwards.
+// Arithmetic on halfs is that of floats, rounded to a half after each operation.
+#include <algorithm>
+#include <cstring>
+
+#include "pg/function.h"
+#include "pg/types/dense_floats.h"
+#include "pg/types/dense_norm.h"
+#include "pg/types/halfvec.h"
+#include "pg/types/vector.h"
+
+extern "C" {
+#include "utils/float.h"
+#include "utils/varbit.h"
+}
+
+using namespace annex::pg;
+
+namespace {
+
+// Of finite operands, what is not finite has overflowed.
+template <class Value>
+void CheckOverflow(const Value* result) {
+    if (unlikely(!AllFinite(result->x, result->dim))) float_overflow_error();
+}
+
+// result[i] = operation(a[i], b[i]).
+template <class Value, class Operation>
+Value* ElementWise(const Value* a, const Value* b, Operation operation) {
+    CheckSameDimensions(Value::kType, a->dim, b->dim);
+    auto* result = NewDense<Value>(a->dim);
+    ForEachChunk(a->dim, [&](int first, int count) {
+        float buffers[3][kChunk];
+        const float* x = AsFloats(a->x + first, count, buffers[0]);
+        const float* y = AsFloats(b->x + first, count, buffers[1]);
+        float* z = PlaceFor(result->x + first, buffers[2]);
+        for (int i = 0; i < count; i++) z[i] = operation(x[i], y[i]);
+        StoreFloats(z, result->x + first, count);
+    });
+    CheckOverflow(result);
+    return result;
+}
+
+template <class Value>
+Datum Dimensions(FunctionCallInfo fcinfo) {
+    PG_RETURN_INT32(DatumGetDense<Value>(PG_GETARG_DATUM(0))->dim);
+}
+
+template <class Value>
+Datum Add(FunctionCallInfo fcinfo) {
+    PG_RETURN_POINTER(ElementWise(DatumGetDense<Value>(PG_GETARG_DATUM(0)), DatumGetDense<Value>(PG_GETARG_DATUM(1)),
+                                  [](float x, float y) { return x + y; }));
+}
+
+template <class Value>
+Datum Subtract(FunctionCallInfo fcinfo) {
+    PG_RETURN_POINTER(ElementWise(DatumGetDense<Value>(PG_GETARG_DATUM(0)), DatumGetDense<Value>(PG_GETARG_DATUM(1)),
+                                  [](float x, float y) { return x - y; }));
+}
+
+template <class Value>
+Datum Multiply(FunctionCallInfo fcinfo) {
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
+    const Value* product = ElementWise(a, b, [](float x, float y) { return x * y; });
+
+    uint32 underflow = 0;
+    for (int i = 0; i < a->dim; i++) underflow |= IsZero(product->x[i]) & !IsZero(a->x[i]) & !IsZero(b->x[i]) ? 1U : 0U;
+    if (unlikely(underflow != 0)) float_underflow_error();
+    PG_RETURN_POINTER(product);
+}
+
+template <class Value>
+Datum Concatenate(FunctionCallInfo fcinfo) {
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
+    const int dimensions = a->dim + b->dim;
+    CheckDimensions(Value::kType, dimensions);
+
+    auto* result = NewDense<Value>(dimensions);
+    memcpy(result->x, a->x, sizeof(*a->x) * static_cast<size_t>(a->dim));
+    memcpy(result->x + a->dim, b->x, sizeof(*b->x) * static_cast<size_t>(b->dim));
+    PG_RETURN_POINTER(result);
+}
+
+// subvector(v, start, count): counted from 1 and clipped at both ends, as substring() is; what is left must not be
+// empty.
+template <class Value>
+Datum Part(FunctionCallInfo fcinfo) {
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    const int64 start = PG_GETARG_INT32(1);
+    const int64 count = PG_GETARG_INT32(2);
+    const int64 first = std::max<int64>(start, 1);
+    const int64 end = std::min<int64>(start + count, value->dim + 1);
+    const int dimensions = static_cast<int>(std::max<int64>(end - first, 0));
+    CheckDimensions(Value::kType, dimensions);
+
+    auto* result = NewDense<Value>(dimensions);
+    memcpy(result->x, value->x + (first - 1), sizeof(*value->x) * static_cast<size_t>(dimensions));
+    PG_RETURN_POINTER(result);
+}
+
+// A value of norm 1 in the same direction; zero stays zero.
+template <class Value>
+Datum Normalize(FunctionCallInfo fcinfo) {
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    auto* result = NewDense<Value>(value->dim);
+    const double norm = Norm(value);
+    if (norm > 0) {
+        ForEachChunk(value->dim, [&](int first, int count) {
+            float buffers[2][kChunk];
+            const float* x = AsFloats(value->x + first, count, buffers[0]);
+            float* y = PlaceFor(result->x + first, buffers[1]);
+            for (int i = 0; i < count; i++) y[i] = static_cast<float>(x[i] / norm);
+            StoreFloats(y, result->x + first, count);
+        });
+        CheckOverflow(result);
+    }
+    PG_RETURN_POINTER(result);
+}
+
+// bit(n) with a 1 where the element is positive, the first element in the most significant bit.
+template <class Value>
+Datum Signs(FunctionCallInfo fcinfo) {
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    const size_t size = VARBITTOTALLEN(value->dim);
+    auto* bits = static_cast<VarBit*>(palloc0(size));
+    SET_VARSIZE(bits, size);
+    VARBITLEN(bits) = value->dim;
+
+    bits8* bytes = VARBITS(bits);
+    for (int i = 0; i < value->dim; i++)
+        bytes[i / 8] = static_cast<bits8>(bytes[i / 8] | ((IsPositive(value->x[i]) ? 1 : 0) << (7 - i % 8)));
+    PG_RETURN_VARBIT_P(bits);
+}
+
+}  // namespace
+
+ANNEX_FUNCTION(annex_vector_dims) {
+    return Dimensions<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_vector_dims) {
+    return Dimensions<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_vector_add) {
+    return Add<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_add) {
+    return Add<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_vector_sub) {
+    return Subtract<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_sub) {
+    return Subtract<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_vector_mul) {
+    return Multiply<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_mul) {
+    return Multiply<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_vector_concat) {
+    return Concatenate<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_concat) {
+    return Concatenate<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_subvector) {
+    return Part<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_subvector) {
+    return Part<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_l2_normalize) {
+    return Normalize<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_l2_normalize) {
+    return Normalize<HalfVector>(fcinfo);
+}
+
+ANNEX_FUNCTION(annex_binary_quantize) {
+    return Signs<Vector>(fcinfo);
+}
+ANNEX_FUNCTION(annex_halfvec_binary_quantize) {
+    return Signs<HalfVector>(fcinfo);
+}

@@ -1,0 +1,66 @@
+// A value of a dense type: its bytes, and how code of this library gets at them.
+//
+// On disk and in memory, the same bytes as pgvector's:
+//
+//     int32 varlena header | int16 dimensions | int16 zero | element x[dimensions]
+//
+// Elements are finite; -0 and subnormals are kept. In a heap tuple a short value (126 bytes with its header) may have a
+// one-byte header, and one that does not fit the page is TOASTed uncompressed (STORAGE external); DatumGetDense undoes
+// both.
+//
+// A struct that describes such a value (vector.h, halfvec.h) has these members, an Element and a kType.
+#pragma once
+
+#include <cstddef>
+
+#include "pg/types/dense.h"
+
+namespace annex::pg {
+
+struct DenseHeader {
+    int32 vl_len_;  // not to be touched directly
+    int16 dim;
+    int16 unused;  // always 0
+};
+
+template <class Value>
+[[nodiscard]] constexpr size_t DenseSize(int dimensions) {
+    static_assert(offsetof(Value, dim) == offsetof(DenseHeader, dim));
+    static_assert(offsetof(Value, x) == sizeof(DenseHeader), "the format on disk");
+    return offsetof(Value, x) + sizeof(typename Value::Element) * static_cast<size_t>(dimensions);
+}
+
+// Reports that a value's size and its dimensions disagree, which only damaged data or a foreign cast can bring about.
+[[noreturn]] void ReportMalformed(const DenseType& type, const void* value);
+
+// The value behind a datum. A plain one is used where it lies; a short or TOASTed one is copied into the current memory
+// context.
+template <class Value>
+[[nodiscard]] inline const Value* DatumGetDense(Datum datum) {
+    auto* bytes = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (unlikely(!VARATT_IS_4B_U(bytes))) bytes = pg_detoast_datum(bytes);
+
+    const auto* value = reinterpret_cast<const Value*>(bytes);
+    const size_t size = VARSIZE(bytes);
+    if (unlikely(size < DenseSize<Value>(1) || value->dim < 1 || size != DenseSize<Value>(value->dim)))
+        ReportMalformed(Value::kType, value);
+    return value;
+}
+
+// Frees what DatumGetDense copied. Needed only in functions that may run many times in one memory context, as a
+// comparison does in a sort.
+inline void FreeIfCopy(const void* value, Datum datum) {
+    if (value != DatumGetPointer(datum)) pfree(const_cast<void*>(value));
+}
+
+// A new value of zeros in the current memory context. The caller has checked the dimensions.
+template <class Value>
+[[nodiscard]] inline Value* NewDense(int dimensions) {
+    const size_t size = DenseSize<Value>(dimensions);
+    auto* value = static_cast<Value*>(palloc0(size));
+    SET_VARSIZE(value, size);
+    value->dim = static_cast<int16>(dimensions);
+    return value;
+}
+
+}  // namespace annex::pg
