@@ -119,6 +119,27 @@ DECLARE current CURSOR FOR SELECT id FROM t WHERE cat < 20 ORDER BY v <-> :'q' F
 FETCH 2 FROM current;
 UPDATE t SET owner = owner WHERE CURRENT OF current RETURNING id;
 ROLLBACK;
+-- without FOR UPDATE as well, whichever way the row has come
+CREATE FUNCTION updated_current(way text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	c CURSOR FOR SELECT id FROM t WHERE cat < 20 ORDER BY v <-> point(-3, 8);
+	row record;
+	updated text := '';
+BEGIN
+	PERFORM set_config('annex.filtered_way', way, true);
+	OPEN c;
+	FOR i IN 1 .. 3 LOOP
+		FETCH c INTO row;
+		UPDATE t SET owner = way WHERE CURRENT OF c;
+		IF NOT EXISTS (SELECT FROM t WHERE id = row.id AND owner = way) THEN RETURN 'another row than ' || row.id; END IF;
+		updated := updated || row.id || ' ';
+	END LOOP;
+	CLOSE c;
+	RETURN updated;
+END $$;
+BEGIN;
+SELECT way, updated_current(way) FROM unnest(ARRAY['set', 'exact', 'plain']) way;
+ROLLBACK;
 
 -- Partitions, a partial index, inheritance
 CREATE TABLE parts (id int, v vector(8), cat int, grp int) PARTITION BY LIST (grp);

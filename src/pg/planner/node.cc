@@ -204,6 +204,22 @@ static void Start(FilteredState* state) {
 
 // ---- Rows ----
 
+// Some releases of PostgreSQL forget a slot's TID where a row has waited for its place in the order, but not the
+// tuple's.
+static ItemPointerData ScannedTid(const FilteredState* state) {
+    const TupleTableSlot* slot = state->index_scan->ss.ss_ScanTupleSlot;
+    if (!TTS_IS_BUFFERTUPLE(slot)) return slot->tts_tid;
+    const HeapTupleData* tuple = reinterpret_cast<const BufferHeapTupleTableSlot*>(slot)->base.tuple;
+    return tuple != nullptr ? tuple->t_self : slot->tts_tid;
+}
+
+// The last column (AddTid).
+static ItemPointerData SortedTid(TupleTableSlot* row) {
+    bool is_null;
+    const Datum tid = slot_getattr(row, row->tts_tupleDescriptor->natts, &is_null);
+    return *reinterpret_cast<ItemPointer>(DatumGetPointer(tid));
+}
+
 // The child's row in this node's own slot, whose kind is what expressions above were compiled for; a sorted row has a
 // column more. The values stay the child's.
 static TupleTableSlot* Present(FilteredState* state, TupleTableSlot* row) {
@@ -214,10 +230,8 @@ static TupleTableSlot* Present(FilteredState* state, TupleTableSlot* row) {
     memcpy(slot->tts_values, row->tts_values, static_cast<Size>(columns) * sizeof(Datum));
     memcpy(slot->tts_isnull, row->tts_isnull, static_cast<Size>(columns) * sizeof(bool));
     ExecStoreVirtualTuple(slot);
-    if (state->source == state->ordered) {
-        slot->tts_tid = state->index_scan->ss.ss_ScanTupleSlot->tts_tid;
-        slot->tts_tableOid = RelationGetRelid(state->custom.ss.ss_currentRelation);
-    }
+    slot->tts_tid = state->source == state->ordered ? ScannedTid(state) : SortedTid(row);
+    slot->tts_tableOid = RelationGetRelid(state->custom.ss.ss_currentRelation);
     ProjectionInfo* projection = state->custom.ss.ps.ps_ProjInfo;
     if (projection == nullptr) return slot;
     ExprContext* context = state->custom.ss.ps.ps_ExprContext;

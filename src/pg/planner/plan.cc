@@ -2,6 +2,7 @@
 #include "pg/planner/plan.h"
 
 extern "C" {
+#include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 }
@@ -49,6 +50,18 @@ List* KeysOf(const CustomScan* scan) {
 
 // ---- Methods ----
 
+// The sorted rows bring their TIDs, as a last column, so that WHERE CURRENT OF finds the row of a cursor whichever way
+// it came.
+static void AddTid(Plan* plan, Index table) {
+    for (; plan != nullptr; plan = plan->lefttree) {
+        if (IsA(plan, BitmapIndexScan) || IsA(plan, BitmapAnd) || IsA(plan, BitmapOr)) return;
+        Var* tid = makeVar(static_cast<int>(table), SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0);
+        const auto number = static_cast<AttrNumber>(list_length(plan->targetlist) + 1);
+        TargetEntry* entry = makeTargetEntry(reinterpret_cast<Expr*>(tid), number, pstrdup("ctid"), true);
+        plan->targetlist = lappend(list_copy(plan->targetlist), entry);
+    }
+}
+
 extern "C" {
 
 // The children evaluate every clause; this node projects what they give.
@@ -56,6 +69,7 @@ static Plan* PlanFilteredPath(PlannerInfo* root, RelOptInfo* table, CustomPath* 
                               List* children) noexcept {
     (void)root;
     (void)clauses;
+    if (list_length(children) > 1) AddTid(static_cast<Plan*>(lsecond(children)), table->relid);
     CustomScan* scan = makeNode(CustomScan);
     scan->scan.plan.targetlist = targets;
     scan->scan.plan.qual = NIL;

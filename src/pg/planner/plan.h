@@ -2,10 +2,10 @@
 //
 // Its children, in this order:
 //   ordered   an Index Scan of a vector index in order of distance, whose Filter is all of the WHERE clause but what
-//   the
-//             index itself promises
+//             the index itself promises
 //   exact     a Sort over a Bitmap Heap Scan of the whole WHERE clause; only where the table has indexes for it
-// Either may have a Result with a one-time filter over its scan. Both give the same columns, the Sort one more.
+// Either may have a Result with a one-time filter over its scan. Both give the same columns, the Sort the distance and,
+// last, the TID beside them.
 #pragma once
 
 #include "pg/pg.h"
