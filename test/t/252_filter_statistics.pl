@@ -40,13 +40,16 @@ sub expected
 	return $node->safe_psql('postgres', "SET enable_indexscan = off; SET enable_bitmapscan = off; $statement");
 }
 
-# How many rows satisfy a = 1 as the planner knows it, and how many there are.
+my $scattered = "id * 7919 % $rows";
+my $together = 'id - 1';
+
+# How many rows satisfy a = 1 as the planner knows it, and how many there are: those with the least values of $place.
 sub with_statistics
 {
-	my ($known, $true) = @_;
-	$node->safe_psql('postgres', "UPDATE t SET a = CASE WHEN id * 7919 % $rows < $known THEN 1 ELSE id + 1 END");
+	my ($known, $true, $place) = @_;
+	$node->safe_psql('postgres', "UPDATE t SET a = CASE WHEN $place < $known THEN 1 ELSE id + 1 END");
 	$node->safe_psql('postgres', 'VACUUM ANALYZE t');
-	$node->safe_psql('postgres', "UPDATE t SET a = CASE WHEN id * 7919 % $rows < $true THEN 1 ELSE id + 1 END");
+	$node->safe_psql('postgres', "UPDATE t SET a = CASE WHEN $place < $true THEN 1 ELSE id + 1 END");
 	# leaves what ANALYZE found as it is
 	$node->safe_psql('postgres', 'VACUUM t');
 	return;
@@ -54,8 +57,8 @@ sub with_statistics
 
 sub check
 {
-	my ($name, $known, $true, $limit, $least_fetched, $most_fetched, $ways) = @_;
-	with_statistics($known, $true);
+	my ($name, $known, $true, $limit, $least_fetched, $most_fetched, $ways, $place) = @_;
+	with_statistics($known, $true, $place // $scattered);
 	my $statement = "SELECT id FROM t WHERE a = 1 ORDER BY v <-> $query LIMIT $limit";
 	my ($way, $fetched, $plan) = explained($statement);
 	like($way, $ways, "$name: the way that is taken");
@@ -78,6 +81,12 @@ check('1 % instead of all', $rows, $rows / 100, 10, 0, $rows / 5, qr/./);
 # Few rows pass, thinks the planner: sorting all of them would be most work.
 check('all rows instead of 2 %', $rows / 50, $rows, 10, 10, 1000, qr/set|plain/);
 check('half the rows instead of 2 %', $rows / 50, $rows / 2, 10, 10, 1000, qr/set|plain/);
+
+# Of rows that lie together an index scan reads few pages, which makes it look cheapest.
+check('all rows instead of 5 that lie together', 5, $rows, 10, 10, 1000, qr/set|plain/, $together);
+check('half the rows instead of 50 that lie together', 50, $rows / 2, 10, 10, 1000, qr/set|plain/, $together);
+is((explained("SELECT id FROM t WHERE id = 5 AND a = 1 ORDER BY v <-> $query LIMIT 10"))[0],
+	'none', 'a unique key promises a single row');
 
 # And where it knows.
 check('5 rows as known', 5, 5, 10, 0, $rows / 10, qr/exact|none/);
