@@ -1,6 +1,6 @@
 # Recall of the ten nearest under filters that let 0.1 to 50 % of the rows pass: at random, rows near the queries, and only
 # rows far from them; with the settings as they come, and with each way of a filtered scan. Never fewer rows than the LIMIT
-# while there are more.
+# while there are more. A plain scan looks at once for as many rows as the filter makes it take, for few and for many.
 use strict;
 use warnings;
 
@@ -106,6 +106,32 @@ sub check_recalls
 	return;
 }
 
+# Scans that test the condition on each row that comes out of the index.
+sub check_plain_rounds
+{
+	my ($table, $operator) = @_;
+	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM ${table}_f");
+	for my $percent (10, 50)
+	{
+		for my $k (1, 10, 100)
+		{
+			my $condition = 'random <= ' . int($rows * $percent / 100);
+			my ($recall, $rounds) = split /\|/, $node->safe_psql('postgres', <<"SQL");
+SET enable_seqscan = off;
+SET annex.filtered_way = plain;
+CREATE TEMP TABLE found AS SELECT filtered_recall('${table}_f', '$operator', '${table}_asked', '$condition', $k) AS recall;
+SELECT round(recall::numeric, 4), round(rounds / scans::numeric, 2) FROM found, annex_stat_indexes
+WHERE indexrelid = '${table}_v'::regclass;
+SQL
+			cmp_ok($recall, '>=', $least, "$table: $condition ($percent %), plain, the $k nearest");
+			# With a round for as many as pass on the average a third of the scans take another.
+			cmp_ok($rounds, '<', 1.24, "$table: $condition ($percent %), plain, the $k nearest: rounds a scan");
+			note("$table: $condition ($percent %), plain, the $k nearest: recall $recall, $rounds rounds");
+		}
+	}
+	return;
+}
+
 sub check_table
 {
 	my ($table, $operator, $class) = @_;
@@ -115,6 +141,7 @@ sub check_table
 	check_recalls("$table without an index for the filter", $table, $operator, 'auto');
 	$node->safe_psql('postgres', "CREATE INDEX ON ${table}_f (random); CREATE INDEX ON ${table}_f (nearness)");
 	check_recalls("$table with btree indexes", $table, $operator, @ways);
+	check_plain_rounds($table, $operator);
 	return unless $columns;
 	$node->safe_psql('postgres', "DROP INDEX ${table}_f_random_idx, ${table}_f_nearness_idx, ${table}_v");
 	$node->safe_psql('postgres', "CREATE INDEX ${table}_v ON ${table}_f USING ivf (v $class, random, nearness)");

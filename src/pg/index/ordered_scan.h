@@ -1,9 +1,10 @@
 // What the opaque of every ordered index scan of ours begins with, whatever the access method: what a node above it
 // knows of the query, and what the scan has done so far. The executor's own index scans leave it as it is made.
 //
-// Between index_beginscan, which makes it, and index_endscan anyone may read the counters. `rows`, `wanted` and
+// Between index_beginscan, which makes it, and index_endscan anyone may read the counters. `rows`, `wanted`, `kept` and
 // `radius` are read when the scan starts, which is at the first row after index_beginscan or index_rescan; a set of
-// rows that arrives while the scan runs counts from its next round on. They stay as they are until they are set again.
+// rows that arrives while the scan runs counts from its next round on, and so do `wanted` and `kept`. They stay as they
+// are until they are set again.
 #pragma once
 
 #include "pg/pg.h"
@@ -33,8 +34,11 @@ struct OrderedScan {
     uint32 magic;
     // Rows that may be returned, which must outlive the scan or be taken back; nullptr: every row.
     const TidSet* rows;
-    // Rows that the query will take; 0: not known.
+    // Rows that the query will still take; 0: not known.
     double wanted;
+    // Of the rows that the scan returns, the share that the query takes, as estimated, because it tests a condition on
+    // each; 0: there is none.
+    double kept;
     // Rows whose distance is greater need not be returned, NaN and NULL included. Infinity or NaN: all are wanted.
     double radius;
     // Conditions on filter columns beside those of the scan's own keys (filter_clause.h); read when the scan starts.
@@ -43,7 +47,7 @@ struct OrderedScan {
     // Of all rows, the share that conditions on filter columns let through, as estimated; 0: not known.
     double column_share;
     // Called, unless it is nullptr, before each round of probes but the first, without any lock or pin held: it may set
-    // rows and wanted, run other plan nodes, and fail.
+    // rows, wanted and kept, run other plan nodes, and fail.
     void (*next_round)(void* arg);
     void* next_round_arg;
     // No more rows are wanted. Looked at after next_round; whoever sets it takes it back.

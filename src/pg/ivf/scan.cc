@@ -37,6 +37,8 @@ namespace annex::pg::ivf {
 // Rows beyond LIMIT that a round must be sure of: the executor returns row k only when it has seen a bound beyond it.
 // (With none to spare, 15 to 31 % of queries need a second round; with four fewer than 0.3 %.)
 static constexpr double kSpareRows = 4;
+// Standard deviations of the number of rows that a filter behind the scan lets through.
+static constexpr double kSureness = 0.7;
 // Rows beyond LIMIT that the executor reads on the average.
 static constexpr double kRowsBeyondLimit = 2;
 // The first round where LIMIT is not known.
@@ -64,6 +66,7 @@ struct IvfScan {
     bool swept;              // the last round looked into all lists for rows within the radius
     Stage stage;
     double k;       // rows that the current round wants
+    bool widened;   // it is not the first
     uint32 probed;  // lists probed by now
     uint32 most;    // lists that the round might probe
     HeapAhead heap_ahead;
@@ -136,9 +139,17 @@ static bool Bounded(double radius) {
     return !std::isnan(radius) && radius < get_float8_infinity();
 }
 
+// Rows to be returned so that nearly always the rows that are wanted are among those that are kept of them: where each
+// is kept with probability p, the number that it takes for k has a standard deviation of sqrt(k (1 - p)) / p.
+static double RowsForWanted(const OrderedScan& ordered) {
+    if (ordered.kept <= 0) return ordered.wanted;
+    const double spread = std::sqrt(ordered.wanted * std::max(1 - ordered.kept, 0.0));
+    return (ordered.wanted + kSureness * spread) / ordered.kept;
+}
+
 static double WantedRows(IndexScanDesc desc) {
-    const double wanted = ScanOf(desc)->ordered.wanted;
-    return wanted > 0 ? wanted : LimitHint(desc->indexRelation);
+    const OrderedScan& ordered = ScanOf(desc)->ordered;
+    return ordered.wanted > 0 ? RowsForWanted(ordered) : LimitHint(desc->indexRelation);
 }
 
 static void StartSide(IvfScan* scan, Stage stage, SideChain chain) {
@@ -167,6 +178,9 @@ static ScanSettings SettingsOf(IndexScanDesc desc) {
     const double wanted = WantedRows(desc);
     if (ordered.rows != nullptr) return FilteredSettingsFor(scan->meta, wanted, ShareOf(scan->meta, *ordered.rows));
     if (scan->filter.columns != nullptr) return FilteredSettingsFor(scan->meta, wanted, ordered.column_share);
+    // The query's own filter comes behind the index: a row that it lets through is as hard to find as it is under one
+    // that the index knows, and its rank is that among all.
+    if (ordered.kept > 0) return FilteredSettingsFor(scan->meta, wanted, 1);
     return SettingsFor(scan->meta, wanted);
 }
 
@@ -272,6 +286,7 @@ static void StartRounds(IndexScanDesc desc) {
     const double limit = WantedRows(desc);
     scan->stage = Stage::kRounds;
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
+    scan->widened = false;
     scan->heap_ahead.Begin(desc->heapRelation);
     scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
     if (scan->ordered.rows == scan->filter.rows)
@@ -294,16 +309,19 @@ static void Sweep(IndexScanDesc desc) {
     RunRound(desc, {0, lists, lists, scan->k, ListSearch::kEndlessPatience});
 }
 
-// How many rows the next round wants. Before it, a node above may change its mind about what it wants, or have enough.
+// How many rows beyond those returned the next round wants. Before it, a node above may change its mind about what it
+// wants, or have enough. Where it knows what is missing, that is what the second round is for; else, and from the third
+// on, rounds grow.
 static bool WidenRound(IvfScan* scan) {
     OrderedScan* ordered = &scan->ordered;
-    const TidSet* rows = ordered->rows;
     if (ordered->next_round != nullptr) ordered->next_round(ordered->next_round_arg);
     if (ordered->stop) return false;
-    if (ordered->rows != rows && ordered->wanted > 0)
-        scan->k = ordered->wanted + kSpareRows;
-    else if (scan->k < 1e9)
-        scan->k *= 4;
+    const bool another_set = ordered->rows != scan->filter.rows;
+    const bool told = ordered->next_round != nullptr && ordered->wanted > 0;
+    const double grown = scan->k < 1e9 ? 4 * scan->k : scan->k;
+    const double needed = told ? RowsForWanted(*ordered) + kSpareRows : grown;
+    scan->k = another_set || !scan->widened ? needed : std::max(needed, grown);
+    scan->widened = !another_set;
     return true;
 }
 

@@ -76,8 +76,11 @@ static void GiveKeys(FilteredState* state) {
     state->scan->column_share = state->plan.column_share;
 }
 
-static double Wanted(const FilteredState* state, double share) {
-    return state->limit.rows > 0 ? std::max(state->limit.rows - static_cast<double>(state->passed), 1.0) / share : 0;
+// How many rows the query still takes, and the share of those that come out of the scan.
+static void SayWhatIsWanted(FilteredState* state, double share) {
+    const double missing = state->limit.rows - static_cast<double>(state->passed);
+    state->scan->wanted = missing > 0 ? missing : 0;
+    state->scan->kept = share;
 }
 
 extern "C" {
@@ -95,7 +98,6 @@ static void PrepareIndexScan(FilteredState* state) {
     scan->stop = false;
     scan->next_round = BeforeNextRound;
     scan->next_round_arg = state;
-    state->returned_at = scan->counters.returned;
 }
 
 // ---- Ways ----
@@ -105,7 +107,9 @@ static void GoSearching(FilteredState* state, Way way, const TidSet* rows, doubl
     state->way = way;
     state->source = state->ordered;
     state->scan->rows = rows;
-    state->scan->wanted = Wanted(state, share);
+    SayWhatIsWanted(state, share);
+    state->returned_at = state->scan->counters.returned;
+    state->passed_at = state->passed;
 }
 
 static void GoPlain(FilteredState* state) {
@@ -154,13 +158,20 @@ static void GoByBitmap(FilteredState* state) {
     GoBySet(state);
 }
 
-// What the first round found decides whether the filter goes on taking rows away one by one.
-static bool WorthASet(const FilteredState* state) {
+// Of the rows that the scan has returned in this way, the share that has passed, were there one more that does.
+static double ShareSeen(const FilteredState* state) {
     const double returned = static_cast<double>(state->scan->counters.returned - state->returned_at);
-    const double passed = static_cast<double>(state->passed);
-    const double missing = std::max(state->limit.rows - passed, 1.0);
-    const double share = (passed + 1) / (returned + 1);
-    return missing / std::min(share, 1.0) * state->plan.row_cost > state->plan.set_cost;
+    return std::min((static_cast<double>(state->passed - state->passed_at) + 1) / (returned + 1), 1.0);
+}
+
+// What the rounds so far have found decides whether the filter goes on taking rows away one by one.
+static bool WorthASet(const FilteredState* state) {
+    const double missing = std::max(state->limit.rows - static_cast<double>(state->passed), 1.0);
+    return missing / ShareSeen(state) * state->plan.row_cost > state->plan.set_cost;
+}
+
+static bool MayTakeASet(const FilteredState* state) {
+    return state->way == Way::kPlain && state->plan.has_exact && forced_way == kAutomaticWay && WorthASet(state);
 }
 
 extern "C" {
@@ -168,7 +179,10 @@ extern "C" {
 // The index scan has no more rows in this round.
 static void BeforeNextRound(void* arg) noexcept {
     auto* state = static_cast<FilteredState*>(arg);
-    if (state->way != Way::kPlain || !state->plan.has_exact || forced_way != kAutomaticWay || !WorthASet(state)) return;
+    if (!MayTakeASet(state)) {
+        SayWhatIsWanted(state, ShareSeen(state));
+        return;
+    }
     TIDBitmap* bitmap = MakeSet(state);
     if (state->passed == 0 && FewRows(state)) {
         GoExact(state, bitmap);

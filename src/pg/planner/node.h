@@ -49,7 +49,8 @@ struct FilteredState {
     PlanState* source;   // the child that rows come from
     OrderedScan* scan;   // of index_scan, once it has begun
     uint64 passed;       // rows that came out of the ordered child
-    uint64 returned_at;  // scan->counters.returned when the scan started
+    uint64 returned_at;  // scan->counters.returned when it went this way
+    uint64 passed_at;    // and `passed`
 
     // The set, in memory of the query.
     TidSet* set;
