@@ -5,8 +5,9 @@
 // arguments or needs an alignment.
 //
 // On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, hamming, jaccard, sketch_accumulate,
-// strip_between, strip_any_of, hadamard, flip_signs, kac_step, scale. The others add floats in an order of their own
-// and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as the sums define them.
+// strip_between, strip_any_of, hadamard, flip_signs, kac_step, scale, sparse_is_valid. The others add floats in an
+// order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as the
+// sums define them.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,13 @@ struct CosineSums {
 struct BitCounts {
     uint64_t both;
     uint64_t either;
+};
+
+// A vector by its elements that are not zero: values[i] at coordinate indices[i], counted from 0, in ascending order.
+struct SparseVector {
+    const int32_t* indices;
+    const float* values;
+    size_t count;
 };
 
 // What turns the sums of a block into lower bounds (see annex/sketch.h for the derivation):
@@ -93,6 +101,15 @@ struct Kernels {
     void (*kac_step)(float* x, size_t n);
     // x[i] *= factor.
     void (*scale)(float* x, float factor, size_t n);
+
+    // Distances of sparse vectors, accumulated in float. The indices of both must ascend; what is read beyond that
+    // rests on nothing, so vectors that do not obey get some number, and no byte outside of them is read.
+    float (*sparse_l2_squared)(const SparseVector& a, const SparseVector& b);
+    float (*sparse_inner_product)(const SparseVector& a, const SparseVector& b);
+    float (*sparse_l1)(const SparseVector& a, const SparseVector& b);
+    // Whether the indices ascend strictly from 0 or more to less than `dimensions`, and no value is zero, infinite or
+    // NaN.
+    bool (*sparse_is_valid)(const SparseVector& v, int32_t dimensions);
 };
 
 // The table in use: the best that the CPU has, or the one forced by SetKernelLevel.

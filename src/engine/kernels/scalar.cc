@@ -209,6 +209,51 @@ void Scale(float* x, float factor, size_t n) {
     for (size_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
+// Walks both lists together. alone(x) is what an element adds that the other vector does not have, both(x, y) what two
+// at the same index add.
+template <class Alone, class Both>
+float SparseSum(const SparseVector& a, const SparseVector& b, const Alone& alone, const Both& both) {
+    float sum = 0;
+    size_t i = 0;
+    size_t j = 0;
+    while (i < a.count && j < b.count) {
+        if (a.indices[i] == b.indices[j]) {
+            sum += both(a.values[i++], b.values[j++]);
+        } else if (a.indices[i] < b.indices[j]) {
+            sum += alone(a.values[i++]);
+        } else {
+            sum += alone(b.values[j++]);
+        }
+    }
+    for (; i < a.count; ++i) sum += alone(a.values[i]);
+    for (; j < b.count; ++j) sum += alone(b.values[j]);
+    return sum;
+}
+
+float SparseL2Squared(const SparseVector& a, const SparseVector& b) {
+    return SparseSum(
+        a, b, [](float x) { return x * x; }, [](float x, float y) { return (x - y) * (x - y); });
+}
+
+float SparseInnerProduct(const SparseVector& a, const SparseVector& b) {
+    return SparseSum(
+        a, b, [](float) { return 0.0F; }, [](float x, float y) { return x * y; });
+}
+
+float SparseL1(const SparseVector& a, const SparseVector& b) {
+    return SparseSum(
+        a, b, [](float x) { return std::fabs(x); }, [](float x, float y) { return std::fabs(x - y); });
+}
+
+bool SparseIsValid(const SparseVector& v, int32_t dimensions) {
+    for (size_t i = 0; i < v.count; ++i) {
+        if (v.indices[i] < 0 || v.indices[i] >= dimensions) return false;
+        if (i > 0 && v.indices[i - 1] >= v.indices[i]) return false;
+        if (v.values[i] == 0 || !std::isfinite(v.values[i])) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 constinit const Kernels kScalarKernels = {
@@ -235,6 +280,10 @@ constinit const Kernels kScalarKernels = {
     .flip_signs = FlipSigns,
     .kac_step = KacStep,
     .scale = Scale,
+    .sparse_l2_squared = SparseL2Squared,
+    .sparse_inner_product = SparseInnerProduct,
+    .sparse_l1 = SparseL1,
+    .sparse_is_valid = SparseIsValid,
 };
 
 }  // namespace annex::internal

@@ -31,6 +31,7 @@
 
 #include "engine/kernels/bits-inl.h"
 #include "engine/kernels/distances-inl.h"
+#include "engine/kernels/sparse-inl.h"
 #include "engine/kernels/strips-inl.h"
 
 // The baseline has no vectors of use; the scalar level serves there.
@@ -373,6 +374,10 @@ constexpr Kernels kKernels = {
     .flip_signs = FlipSigns,
     .kac_step = KacStep,
     .scale = Scale,
+    .sparse_l2_squared = SparseL2Squared,
+    .sparse_inner_product = SparseInnerProduct,
+    .sparse_l1 = SparseL1,
+    .sparse_is_valid = SparseIsValid,
 };
 
 #undef ANNEX_LEVEL_NAME
