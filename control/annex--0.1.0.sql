@@ -976,6 +976,36 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FUNCTION 1 (vector, vector) ivf_vector_cosine_info(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'order by cosine distance';
 
+CREATE FUNCTION ivf_halfvec_l2_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_halfvec_l2_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_halfvec_l2_info(internal) IS 'metric and element type of halfvec_l2_ops';
+
+CREATE FUNCTION ivf_halfvec_ip_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_halfvec_ip_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_halfvec_ip_info(internal) IS 'metric and element type of halfvec_ip_ops';
+
+CREATE FUNCTION ivf_halfvec_cosine_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_halfvec_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_halfvec_cosine_info(internal) IS 'metric and element type of halfvec_cosine_ops';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	DEFAULT FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_l2_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING ivf IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_ip_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING ivf IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivf IS 'order by cosine distance';
+
 -- Filter columns: scalar columns after the vector, by which a scan passes over rows before it computes any distance.
 -- Strategies are btree's. Types that do not sort in the index have = alone.
 

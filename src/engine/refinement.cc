@@ -17,7 +17,7 @@
 //        |sqrt(S) - ||y_q - y^|| | <= u ||y^|| + (u + gamma(P + 1) / 2) sqrt(S) + sqrt(P) 2^-75
 //    row_inner_product has an error of at most gamma(P) ||y_q|| ||codes||. It cannot underflow, the codes being
 //    integers.
-// 4. The operators, from float sums of any kernel level:
+// 4. The operators, from float sums of any kernel level; halfs are exactly floats, and the same is done with them:
 //        L2       sqrt(fl(sum (q_i - x_i)^2)):        within (u + gamma(D + 1) / 2) of ||q - x||, and sqrt(D) 2^-75
 //        product  -fl(sum q_i x_i):                   within gamma(D) ||q|| ||x|| + D 2^-150 of -<q, x>
 //        cosine   1 - fl(<q, x>) / sqrt(fl(||q||^2) fl(||x||^2)): the numerator is off by gamma(D) ||q|| ||x||, the

@@ -1,13 +1,23 @@
 // Operator class support: the constants, and access to indexed values.
 #include "pg/index/opclass.h"
 
+#include "pg/function.h"
+#include "pg/types/dense_floats.h"
+#include "pg/types/halfvec.h"
 #include "pg/types/vector.h"
+
+extern "C" {
+#include "utils/builtins.h"
+}
 
 namespace annex::pg {
 
 static constexpr OpclassInfo kVectorL2{Metric::kL2, ElementType::kVector, "l2"};
 static constexpr OpclassInfo kVectorInnerProduct{Metric::kInnerProduct, ElementType::kVector, "inner product"};
 static constexpr OpclassInfo kVectorCosine{Metric::kCosine, ElementType::kVector, "cosine"};
+static constexpr OpclassInfo kHalfvecL2{Metric::kL2, ElementType::kHalfvec, "l2"};
+static constexpr OpclassInfo kHalfvecInnerProduct{Metric::kInnerProduct, ElementType::kHalfvec, "inner product"};
+static constexpr OpclassInfo kHalfvecCosine{Metric::kCosine, ElementType::kHalfvec, "cosine"};
 
 static Datum InfoDatum(const OpclassInfo& info) {
     return PointerGetDatum(&info);
@@ -20,53 +30,88 @@ const OpclassInfo& OpclassOf(Relation index) {
 
 int IndexDimensions(Relation index, int most) {
     const int dimensions = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+    const char* type = dimensions < 0 ? format_type_be(index->rd_opcintype[0]) : nullptr;
     if (dimensions < 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
                         errdetail("An index needs every value to have the same number of dimensions."),
-                        errhint("Give the column a type such as vector(384), or index an expression such as "
-                                "((embedding::vector(384))).")));
+                        errhint("Give the column a type such as %s(384), or index an expression such as "
+                                "((embedding::%s(384))).",
+                                type, type)));
     if (dimensions > most)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("column cannot have more than %d dimensions for this index", most)));
     return dimensions;
 }
 
-const float* IndexedFloats(Datum value, int dimensions) {
-    const Vector* vector = DatumGetVector(value);
-    if (vector->dim != dimensions)
-        ereport(ERROR,
-                (errcode(ERRCODE_DATA_EXCEPTION), errmsg("expected %d dimensions, not %d", dimensions, vector->dim)));
-    return vector->x;
+FloatReader NewFloatReader(Relation index, int dimensions) {
+    return {&OpclassOf(index), dimensions,
+            static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(dimensions)))};
 }
 
-const float* QueryFloats(Datum value, int dimensions) {
-    const Vector* vector = DatumGetVector(value);
-    if (vector->dim != dimensions)
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                        errmsg("different vector dimensions %d and %d", dimensions, vector->dim)));
-    return vector->x;
+// What is said of a value of other dimensions than expected.
+using DimensionsCheck = void (*)(const DenseType& type, int expected, int dimensions);
+
+static void CheckIndexed(const DenseType&, int expected, int dimensions) {
+    CheckExpectedDimensions(expected, dimensions);
+}
+
+// A value that lies in a tuple or a plan stays there; a detoasted copy is done with once its floats are in the buffer.
+template <class Value>
+static const float* Floats(const FloatReader& reader, Datum datum, DimensionsCheck check) {
+    const auto* value = DatumGetDense<Value>(datum);
+    check(Value::kType, reader.dimensions, value->dim);
+    const float* floats = AsFloats(value->x, reader.dimensions, reader.buffer);
+    const bool copied = reinterpret_cast<const char*>(value) != DatumGetPointer(datum);
+    if (copied && floats != reader.buffer) {
+        StoreFloats(floats, reader.buffer, reader.dimensions);
+        floats = reader.buffer;
+    }
+    FreeIfCopy(value, datum);
+    return floats;
+}
+
+static const float* Read(const FloatReader& reader, Datum datum, DimensionsCheck check) {
+    switch (reader.opclass->element) {
+        case ElementType::kVector:
+            return Floats<Vector>(reader, datum, check);
+        case ElementType::kHalfvec:
+            return Floats<HalfVector>(reader, datum, check);
+    }
+    elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
+}
+
+const float* IndexedFloats(const FloatReader& reader, Datum value) {
+    return Read(reader, value, CheckIndexed);
+}
+
+const float* QueryFloats(const FloatReader& reader, Datum value) {
+    return Read(reader, value, CheckSameDimensions);
 }
 
 }  // namespace annex::pg
 
-extern "C" {
-PG_FUNCTION_INFO_V1(annex_vector_l2_info);
-PGDLLEXPORT Datum annex_vector_l2_info(PG_FUNCTION_ARGS);
-PG_FUNCTION_INFO_V1(annex_vector_ip_info);
-PGDLLEXPORT Datum annex_vector_ip_info(PG_FUNCTION_ARGS);
-PG_FUNCTION_INFO_V1(annex_vector_cosine_info);
-PGDLLEXPORT Datum annex_vector_cosine_info(PG_FUNCTION_ARGS);
+using namespace annex::pg;
 
-Datum annex_vector_l2_info(PG_FUNCTION_ARGS) {
-    (void)fcinfo;
-    return annex::pg::InfoDatum(annex::pg::kVectorL2);
+ANNEX_FUNCTION(annex_vector_l2_info) {
+    return InfoDatum(kVectorL2);
 }
-Datum annex_vector_ip_info(PG_FUNCTION_ARGS) {
-    (void)fcinfo;
-    return annex::pg::InfoDatum(annex::pg::kVectorInnerProduct);
+
+ANNEX_FUNCTION(annex_vector_ip_info) {
+    return InfoDatum(kVectorInnerProduct);
 }
-Datum annex_vector_cosine_info(PG_FUNCTION_ARGS) {
-    (void)fcinfo;
-    return annex::pg::InfoDatum(annex::pg::kVectorCosine);
+
+ANNEX_FUNCTION(annex_vector_cosine_info) {
+    return InfoDatum(kVectorCosine);
 }
+
+ANNEX_FUNCTION(annex_halfvec_l2_info) {
+    return InfoDatum(kHalfvecL2);
+}
+
+ANNEX_FUNCTION(annex_halfvec_ip_info) {
+    return InfoDatum(kHalfvecInnerProduct);
+}
+
+ANNEX_FUNCTION(annex_halfvec_cosine_info) {
+    return InfoDatum(kHalfvecCosine);
 }

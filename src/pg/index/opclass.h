@@ -1,4 +1,4 @@
-// What an operator class tells the access methods: element type and metric.
+// What an operator class tells the access methods: element type and metric; and the values of its type as floats.
 //
 // Support function 1 of every operator class takes and returns `internal` and gives a pointer to a constant of this
 // kind.
@@ -10,7 +10,8 @@
 
 namespace annex::pg {
 
-enum class ElementType : uint8 { kVector = 1 };
+// Numbers are stored in meta pages.
+enum class ElementType : uint8 { kVector = 1, kHalfvec = 2 };
 
 struct OpclassInfo {
     Metric metric;
@@ -27,10 +28,21 @@ inline constexpr StrategyNumber kDistanceStrategy = 1;
 // Dimensions of the index's column, from its type modifier. ERROR for a column without dimensions.
 [[nodiscard]] int IndexDimensions(Relation index, int most);
 
-// The floats of an index value, detoasted into the current memory context if need be. ERROR when its dimensions are not
-// those expected, with pgvector's message.
-[[nodiscard]] const float* IndexedFloats(Datum value, int dimensions);
+// Reads values of an index's type as floats, which the index knows alone. All conversions are exact, so that what is
+// true of the floats' distances is true of the values'.
+struct FloatReader {
+    const OpclassInfo* opclass;
+    int dimensions;
+    float* buffer;  // room for as many
+};
+
+// A reader whose buffer is in the current memory context.
+[[nodiscard]] FloatReader NewFloatReader(Relation index, int dimensions);
+
+// The floats of an index value: where they lie, or in the reader's buffer until its next use. Nothing is left allocated
+// for a value that was read into the buffer. ERROR when its dimensions are not the reader's, with pgvector's message.
+[[nodiscard]] const float* IndexedFloats(const FloatReader& reader, Datum value);
 // The same for the query of a scan, whose message differs.
-[[nodiscard]] const float* QueryFloats(Datum value, int dimensions);
+[[nodiscard]] const float* QueryFloats(const FloatReader& reader, Datum value);
 
 }  // namespace annex::pg

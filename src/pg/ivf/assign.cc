@@ -52,7 +52,7 @@ static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isn
     RowClass row_class = RowClass::kNormal;
     bool full = false;
     if (!isnull[0]) {
-        const float* x = IndexedFloats(values[0], assigning->dimensions);
+        const float* x = IndexedFloats(assigning->reader, values[0]);
         Guard([&] {
             row_class = assigning->builder->AddRow(x, tid, column_values);
             full = assigning->builder->BatchFull();

@@ -11,6 +11,7 @@ extern "C" {
 
 #include "annex/list_builder.h"
 #include "pg/index/filter_column.h"
+#include "pg/index/opclass.h"
 #include "pg/ivf/page.h"
 #include "pg/ivf/spool.h"
 
@@ -56,7 +57,7 @@ inline constexpr const char* kSideSpool = "sides";
 
 struct Assigning {
     ListBuilder* builder;
-    int dimensions;
+    FloatReader reader;
     FilterColumns columns;
     Spool rows;
     Spool sides;

@@ -136,7 +136,7 @@ static void AssignAll(Build* build, double rows) {
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(rows));
     Assigning assigning{build->builder,
-                        build->dimensions,
+                        NewFloatReader(build->index, build->dimensions),
                         FilterColumnsOf(build->index),
                         NewSpool(plan.rows),
                         NewSpool(plan.sides),
@@ -312,7 +312,7 @@ static void InitMeta(Build* build, const OpclassInfo& info, const ColumnLayout& 
     meta->dimensions = static_cast<uint32>(build->dimensions);
     meta->padded = static_cast<uint32>(PaddedDimensions(meta->dimensions));
     meta->metric = info.metric;
-    meta->element_type = static_cast<uint8>(info.element);
+    meta->element = info.element;
     meta->height = 1;
     meta->lists = 1;
     meta->seed = kSeed;

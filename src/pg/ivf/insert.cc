@@ -509,7 +509,7 @@ extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPoint
     Inserter* inserter = GetInserter(index, index_info);
     MemoryContext old_context = MemoryContextSwitchTo(inserter->row_context);
     annex::pg::FilterValues(inserter->columns, values, isnull, column_values);
-    const float* x = annex::pg::IndexedFloats(values[0], static_cast<int>(inserter->meta.dimensions));
+    const float* x = annex::pg::IndexedFloats(inserter->reader, values[0]);
     InsertRow(inserter, x, tid, column_values);
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(inserter->row_context);

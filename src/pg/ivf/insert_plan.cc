@@ -44,6 +44,7 @@ Inserter* GetInserter(Relation index, IndexInfo* index_info) {
     inserter->pack_scratch = static_cast<uint8*>(palloc(kBlockSize * SketchLayoutOf(inserter->meta).entry_bytes()));
     inserter->row_scratch = static_cast<int8*>(palloc(inserter->meta.padded));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+    inserter->reader = NewFloatReader(index, static_cast<int>(inserter->meta.dimensions));
     inserter->columns = FilterColumnsOf(index);
     Guard([&] {
         inserter->placer = new RowPlacer();

@@ -10,6 +10,7 @@
 
 #include "annex/row_placer.h"
 #include "pg/index/filter_column.h"
+#include "pg/index/opclass.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
 
@@ -31,6 +32,7 @@ struct Inserter {
     uint32 pending_rows;  // that were put into pending lists
 
     BlockNumber left_row_page;  // a row page that is full, as the inserter knows, or InvalidBlockNumber
+    FloatReader reader;
     FilterColumns columns;
     RowPlacer* placer;
     uint8* pack_scratch;  // 32 entries

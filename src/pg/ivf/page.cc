@@ -5,6 +5,7 @@
 
 #include "pg/guard.h"
 #include "pg/index/filter_column.h"
+#include "pg/index/opclass.h"
 
 namespace annex::pg::ivf {
 
@@ -134,8 +135,9 @@ void ReadMeta(Relation index, MetaPage* meta) {
         ReportCorrupted(index, 0, "the number of dimensions is impossible");
     if (meta->metric != Metric::kL2 && meta->metric != Metric::kInnerProduct && meta->metric != Metric::kCosine)
         ReportCorrupted(index, 0, "the metric is unknown");
-    if (meta->element_type != 1 || meta->spill > 1 || meta->height != 1)
-        ReportCorrupted(index, 0, "an option is unknown to this version");
+    if (meta->element != OpclassOf(index).element)
+        ReportCorrupted(index, 0, "the element type is not that of the operator class");
+    if (meta->spill > 1 || meta->height != 1) ReportCorrupted(index, 0, "an option is unknown to this version");
     if (meta->generation == 0 || (meta->pending != 0 && meta->pending <= meta->generation))
         ReportCorrupted(index, 0, "the generation is impossible");
     const BlockNumber blocks = RelationGetNumberOfBlocks(index);

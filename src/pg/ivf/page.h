@@ -10,6 +10,7 @@
 #include "annex/refinement.h"
 #include "annex/sketch.h"
 #include "annex/space.h"
+#include "pg/index/opclass.h"
 
 namespace annex::pg::ivf {
 
@@ -139,13 +140,13 @@ struct MetaPage {
     uint32 dimensions;
     uint32 padded;
     Metric metric;
-    uint8 element_type;  // 1: vector
-    uint8 spill;         // 1: every row has a second copy
-    uint8 height;        // 1: the root's entries are the centroids of the lists
-    uint32 lists;        // that live
-    uint64 seed;         // of the rotation
-    uint64 generation;   // of the lists: see ListState
-    uint64 pending;      // the generation that maintenance is building, or 0; rows are put into its lists as well
+    ElementType element;
+    uint8 spill;        // 1: every row has a second copy
+    uint8 height;       // 1: the root's entries are the centroids of the lists
+    uint32 lists;       // that live
+    uint64 seed;        // of the rotation
+    uint64 generation;  // of the lists: see ListState
+    uint64 pending;     // the generation that maintenance is building, or 0; rows are put into its lists as well
     uint32 list_option;
     BlockNumber mean;
     BlockNumber rows;        // first block that is neither meta, mean nor one of the first descriptors

@@ -218,7 +218,7 @@ static void AssignInWorker(Shared* shared, shm_toc* toc, Relation heap, Relation
     ListBuilder** holder = WorkerBuilder(*shared, toc, index);
     FileSet* files = &shared->files.fs;
     Assigning assigning{*holder,
-                        shared->dimensions,
+                        NewFloatReader(index, shared->dimensions),
                         FilterColumnsOf(index),
                         NewSharedSpool(shared->plan.rows, files, kRowSpool, ParallelWorkerNumber),
                         NewSharedSpool(shared->plan.sides, files, kSideSpool, ParallelWorkerNumber),

@@ -19,7 +19,7 @@ static constexpr BlockNumber kMeanBlocks = 256;
 
 struct Sampling {
     ListBuilder* builder;
-    int dimensions;
+    FloatReader reader;
     bool for_mean;
     double rows;
     MemoryContext tuple_context;
@@ -31,7 +31,7 @@ static void SampleTuple(Relation, ItemPointer, Datum* values, bool* isnull, bool
     if (isnull[0]) return;
     sampling->rows += 1;
     MemoryContext old_context = MemoryContextSwitchTo(sampling->tuple_context);
-    const float* x = IndexedFloats(values[0], sampling->dimensions);
+    const float* x = IndexedFloats(sampling->reader, values[0]);
     Guard([&] {
         if (sampling->for_mean)
             sampling->builder->AddToMean(x);
@@ -130,7 +130,7 @@ static uint32 CheckListsOption(int lists, double rows, uint32 padded) {
 
 SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, ListBuilder* builder, int dimensions) {
     const auto padded = static_cast<uint32>(PaddedDimensions(static_cast<size_t>(dimensions)));
-    Sampling sampling{builder, dimensions, true, 0,
+    Sampling sampling{builder, NewFloatReader(index, dimensions), true, 0,
                       AllocSetContextCreate(CurrentMemoryContext, "ivf sample tuple", ALLOCSET_DEFAULT_SIZES)};
     const BlockNumber blocks = RelationGetNumberOfBlocks(heap);
     const BlockNumber mean_blocks = SampleBlocks(heap, index, index_info, kMeanBlocks, kSeed, &sampling);
@@ -154,6 +154,7 @@ SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, List
                      kSeed + 1, &sampling);
     }
     MemoryContextDelete(sampling.tuple_context);
+    pfree(sampling.reader.buffer);
     return {lists, rows};
 }
 

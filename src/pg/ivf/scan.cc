@@ -59,6 +59,7 @@ struct IvfScan {
     Prober prober;
 
     ScanSettings settings;
+    FloatReader reader;  // of the query
     ScanFilter columns;
     RowFilter filter;
     SearchCounters counted;  // what ordered.counters have of this start's search
@@ -122,6 +123,7 @@ static void Prepare(IndexScanDesc desc) {
     callback->arg = scan->prober.search;
     MemoryContextRegisterResetCallback(scan->context, callback);
     scan->prober.row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
+    scan->reader = NewFloatReader(desc->indexRelation, static_cast<int>(scan->meta.dimensions));
     scan->tids = static_cast<HeapTid*>(palloc(BLCKSZ));
     scan->ready = true;
     MemoryContextSwitchTo(old_context);
@@ -218,7 +220,7 @@ static void Start(IndexScanDesc desc) {
         return;
     }
 
-    const float* query = QueryFloats(key->sk_argument, static_cast<int>(scan->meta.dimensions));
+    const float* query = QueryFloats(scan->reader, key->sk_argument);
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
     scan->settings = SettingsOf(desc);
