@@ -3,12 +3,15 @@
 # PGXS does the PostgreSQL part (set PG_CONFIG to choose the installation); the engine is a static library that CMake
 # builds under build/engine. Objects go under build/, so that only annex.so appears beside the sources.
 
+BUILD = build
 MODULE_big = annex
-EXTENSION = control/annex
+EXTENSION = control/annex control/annex_pgvector
 DATA = $(wildcard control/annex--*.sql)
+# made of annex's script
+ANNEX_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" control/annex.control)
+DATA_built = $(BUILD)/annex_pgvector--$(ANNEX_VERSION).sql
 PGFILEDESC = "annex - vector type and approximate nearest neighbour indexes"
 
-BUILD = build
 SOURCES = $(shell find src/pg -name '*.cc' | LC_ALL=C sort)
 OBJS = $(SOURCES:src/%.cc=$(BUILD)/%.o)
 ENGINE_DIR = $(BUILD)/engine
@@ -96,6 +99,17 @@ $(TESTING_LIB): $(TESTING_OBJS) $(OBJS) $(ENGINE_LIB)
 		$(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
 comma = ,
 
+$(DATA_built): control/annex--$(ANNEX_VERSION).sql control/annex_pgvector.head.sql scripts/extension-script.sh
+	@mkdir -p $(@D)
+	@scripts/extension-script.sh annex_pgvector >$@.new && mv $@.new $@
+
+# Never a part of `install`: it is for servers without pgvector.
+.PHONY: install-vector-shim uninstall-vector-shim
+install-vector-shim: install
+	@scripts/vector-shim.sh install '$(DESTDIR)$(datadir)/extension'
+uninstall-vector-shim:
+	@scripts/vector-shim.sh uninstall '$(DESTDIR)$(datadir)/extension'
+
 $(ENGINE_LIB): FORCE
 	@scripts/build-engine.sh $(ENGINE_DIR)
 
@@ -104,8 +118,8 @@ FORCE:
 
 # ------------------------------------------------------------------------------------------------- targets for people
 
-.PHONY: help engine testing check check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation \
-	check-tap check-crash check-versions check-pg-asan demo demo-clean bench bench-figures format lint wall
+.PHONY: help engine testing check check-lint check-unit check-exports check-packaging check-asan check-tsan \
+	check-regress check-isolation check-tap check-crash check-versions check-pg-asan demo demo-clean bench bench-figures format lint wall
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -113,10 +127,12 @@ help:
 ##@ make                 build the extension (PG_CONFIG=... chooses the PostgreSQL)
 ##@ make install         install it (DESTDIR is honoured)
 ##@ make uninstall       remove it
+##@ make install-vector-shim    install it also by the name of pgvector's extension, vector, where pgvector is not installed
+##@ make uninstall-vector-shim  remove that
 ##@ make installcheck    run the regression and isolation tests on a running server that has it installed
 ##@ make check           everything: lint, unit tests, exports, regression, isolation and TAP tests on a private cluster
 ##@ make testing         the library with stop points and failing allocations that tests of crashes load
-##@ make check-NAME      one part of it: lint unit exports regress isolation tap; or asan, tsan: unit tests
+##@ make check-NAME      one part of it: lint unit exports packaging regress isolation tap; or asan, tsan: unit tests
 ##@                      with sanitizers. TESTS="a b" selects by name: make check-regress TESTS=vector_type
 ##@ make check-crash     the tests of crashes and failures at length
 ##@ make check-versions  all tests on other releases of PostgreSQL
@@ -136,8 +152,8 @@ ifneq ($(filter check,$(MAKECMDGOALS)),)
 check:
 	@PG_CONFIG='$(PG_CONFIG)' scripts/check.sh all
 endif
-check-lint check-unit check-exports check-asan check-tsan check-regress check-isolation check-tap check-crash \
-	check-versions check-pg-asan:
+check-lint check-unit check-exports check-packaging check-asan check-tsan check-regress check-isolation check-tap \
+	check-crash check-versions check-pg-asan:
 	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check.sh $(@:check-%=%)
 
 demo:

@@ -2,8 +2,36 @@
 --
 -- Names, signatures, operators, casts and classes of the vector type are pgvector's, so that what was written for it
 -- runs unchanged. Nothing here names a schema: the extension can be created in any and moved to another.
+--
+-- Two more extensions are made of this file by scripts/extension-script.sh: vector, and annex_pgvector, which has the
+-- access methods alone. Lines between "--[ NAME ..." and "--]" belong to the extensions named.
+
+--[ annex
 
 \echo Use "CREATE EXTENSION annex" to load this file. \quit
+
+DO $annex$
+DECLARE
+	ours bool;
+BEGIN
+	SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid
+			WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+				AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.probin = 'MODULE_PATHNAME')
+		INTO ours FROM pg_catalog.pg_extension e WHERE e.extname = 'vector';
+	IF ours THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = 'extension "annex" cannot be created where extension "vector" is',
+			DETAIL = 'The extension "vector" of this database is annex''s own: it has the same objects.';
+	ELSIF NOT ours THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = 'extension "annex" cannot be created where extension "vector" is',
+			DETAIL = 'Both have a type "vector".',
+			HINT = 'CREATE EXTENSION annex_pgvector adds the access method ivf for the types of pgvector.';
+	END IF;
+END $annex$;
+
+--]
+--[ annex vector
 
 -- ------------------------------------------------------------------------------------------------ the type vector
 
@@ -937,6 +965,7 @@ CREATE OPERATOR CLASS sparsevec_ops
 	FUNCTION 1 sparsevec_cmp(sparsevec, sparsevec);
 COMMENT ON OPERATOR CLASS sparsevec_ops USING btree IS 'order coordinate by coordinate, then by dimensions';
 
+--]
 -- --------------------------------------------------------------------------------------------- the access method ivf
 
 CREATE FUNCTION ivfhandler(internal) RETURNS index_am_handler

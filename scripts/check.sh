@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs the tests: scripts/check.sh all, or any of: lint unit exports regress isolation tap asan tsan crash versions pg-asan
+# Runs the tests: scripts/check.sh all, or any of: lint unit exports packaging regress isolation tap asan tsan crash
+# versions pg-asan
 #
 # `all` is everything but asan, tsan, crash, versions and pg-asan:
 #
@@ -23,7 +24,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
 
-all_parts=(lint unit exports regress isolation tap)
+all_parts=(lint unit exports packaging regress isolation tap)
 if [ "$*" = all ]; then parts=("${all_parts[@]}"); else parts=("$@"); fi
 [ ${#parts[@]} -gt 0 ] || die "which part? all, ${all_parts[*]}, asan, tsan, crash, versions, pg-asan"
 
@@ -100,6 +101,41 @@ select_tests() {
 
 run_exports() {
     make -s all && scripts/exports.sh
+}
+
+# What `make install` brings, and that the extension "vector" of ours takes nothing from pgvector.
+run_packaging() {
+    local destination=$scratch/packaging extensions status=0
+    extensions=$destination$("$PG_CONFIG" --sharedir)/extension
+    expect() {
+        "${@:2}" || { echo "not so: $1" && status=1; }
+    }
+    shim() { make -s "$1-vector-shim" DESTDIR="$destination" >"$scratch/shim.log" 2>&1; }
+
+    make -s all && make -s install DESTDIR="$destination" >/dev/null || return 1
+    expect "annex and annex_pgvector are installed" \
+        test -e "$extensions/annex.control" -a -e "$extensions/annex_pgvector.control"
+    expect "vector is not installed with them" test ! -e "$extensions/vector.control"
+
+    shim install || cat "$scratch/shim.log"
+    expect "vector is installed by itself" test -e "$extensions/vector.control" -a -e "$extensions/vector--0.8.0.sql"
+    expect "installing it once more does no harm" shim install
+    expect "its script has every statement of annex's" diff \
+        <(sed -n '/the type vector/,$p' "$extensions"/annex--*.sql | grep -v '^--') \
+        <(sed -n '/the type vector/,$p' "$extensions/vector--0.8.0.sql" | grep -v '^--')
+    expect "it can be removed" shim uninstall
+    expect "and is gone" test -z "$(find "$extensions" -name 'vector*')"
+
+    echo "comment = 'vector data type'" >"$extensions/vector.control"
+    expect "pgvector is not replaced" eval '! shim install'
+    expect "who tries is told what to do instead" grep -q 'CREATE EXTENSION annex_pgvector' "$scratch/shim.log"
+    expect "pgvector is not removed" eval '! shim uninstall'
+    expect "pgvector's file is what it was" grep -q "vector data type" "$extensions/vector.control"
+    expect "no script was put beside it" test ! -e "$extensions/vector--0.8.0.sql"
+    rm "$extensions/vector.control"
+    echo 'CREATE TYPE vector;' >"$extensions/vector--0.7.0.sql"
+    expect "nor are scripts of pgvector's" eval '! shim install'
+    return "$status"
 }
 
 pg_tests=
@@ -206,9 +242,20 @@ prepare_testing() {
     private_bindir=$bindir
 }
 
+# A third one, where annex goes by the name of pgvector's extension too.
+shim_install=
+prepare_shim() {
+    [ -z "$shim_install" ] || return 0
+    local bindir=$private_bindir
+    ANNEX_SHIM=1 make_private_installation "$scratch/shim" || return 1
+    shim_install=$(dirname "$private_bindir")
+    private_bindir=$bindir
+}
+
 run_tap() {
     prepare_server || return 1
     prepare_testing || return 1
+    prepare_shim || return 1
     local tests name out=$scratch/out/tap
     mapfile -t tests < <(select_tests test/t pl)
     [ ${#tests[@]} -gt 0 ] || return 1
@@ -218,7 +265,7 @@ run_tap() {
     (
         cd "$scratch/tree"
         export TESTDIR=$out TESTLOGDIR=$out/tmp_check/log TESTDATADIR=$out/tmp_check
-        export ANNEX_TESTING_INSTALL=$testing_install
+        export ANNEX_TESTING_INSTALL=$testing_install ANNEX_SHIM_INSTALL=$shim_install
         export PG_REGRESS=$pg_tests/regress/pg_regress PG_TEST_PORT_DIR=$scratch/out/ports
         export PERL5LIB="$pg_tests/perl:$scratch/tree/test/t${PERL5LIB:+:$PERL5LIB}"
         # most of the time they wait
@@ -319,6 +366,7 @@ run_part() {
         asan) run_ctest "$root/build/asan" --preset asan ;;
         tsan) run_ctest "$root/build/tsan" --preset tsan ;;
         exports) run_exports ;;
+        packaging) run_packaging ;;
         regress) run_regress ;;
         isolation) run_isolation ;;
         tap) run_tap ;;

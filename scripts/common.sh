@@ -50,8 +50,13 @@ make_private_installation() {
         cp -Rs "$sharedir/." "$dir$sharedir" 2>/dev/null || true
     fi
     # an annex of the system must not show through
-    rm -f "$dir$pkglibdir"/annex.so "$dir$sharedir"/extension/annex[.-]*
+    rm -f "$dir$pkglibdir"/annex.so "$dir$sharedir"/extension/annex[.-]* "$dir$sharedir"/extension/annex_pgvector[.-]*
     make -s -C "$root" install DESTDIR="$dir" >/dev/null || return 1
+    # annex by the name of pgvector's extension, for tests, where links to pgvector's files were
+    if [ -n "${ANNEX_SHIM:-}" ]; then
+        rm -f "$dir$sharedir"/extension/vector[.-]*
+        make -s -C "$root" install-vector-shim DESTDIR="$dir" >/dev/null || return 1
+    fi
     # stop points and failing allocations, for tests
     if [ -n "${ANNEX_TESTING:-}" ]; then
         make -s -C "$root" testing || return 1

@@ -43,6 +43,13 @@ if [ -n "$absent" ]; then
     status=1
 fi
 
+# pgvector's library may be in the same process.
+foreign=$(grep -vE '^(pg_finfo_)?annex_|^(Pg_magic_func|_PG_init)$' <<<"$found" || true)
+if [ -n "$foreign" ]; then
+    echo "$library exports names that do not begin with annex_:" "$foreign"
+    status=1
+fi
+
 needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
     grep -vE '^(libc|libm|libgcc_s|libstdc\+\+|ld-linux.*)\.so' || true)
 if [ -n "$needed" ]; then
