@@ -120,11 +120,12 @@ static void GoBySet(FilteredState* state) {
     GoSearching(state, Way::kSet, state->set, state->plan.set_share);
 }
 
-// The heap scan reads the bitmap that the set was made from.
-static void GoExact(FilteredState* state, TIDBitmap* bitmap) {
+// The heap scan reads the rows that the set was made from.
+static void GoExact(FilteredState* state) {
     state->way = Way::kExact;
     state->source = state->exact;
     CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
+    TIDBitmap* bitmap = TakeBitmap(state);
     ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
     auto* sort = reinterpret_cast<SortState*>(state->exact);
     // A greater bound is none to the Sort.
@@ -149,12 +150,12 @@ static void GoByBitmap(FilteredState* state) {
         GoBySet(state);
         return;
     }
-    TIDBitmap* bitmap = MakeSet(state);
+    MakeSet(state);
     if (SortsSet(state)) {
-        GoExact(state, bitmap);
+        GoExact(state);
         return;
     }
-    tbm_free(bitmap);
+    ForgetBitmap(state);
     GoBySet(state);
 }
 
@@ -183,13 +184,13 @@ static void BeforeNextRound(void* arg) noexcept {
         SayWhatIsWanted(state, ShareSeen(state));
         return;
     }
-    TIDBitmap* bitmap = MakeSet(state);
+    MakeSet(state);
     if (state->passed == 0 && FewRows(state)) {
-        GoExact(state, bitmap);
+        GoExact(state);
         state->scan->stop = true;
         return;
     }
-    tbm_free(bitmap);
+    ForgetBitmap(state);
     GoBySet(state);
 }
 

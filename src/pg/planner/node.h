@@ -9,6 +9,7 @@ extern "C" {
 #include "nodes/tidbitmap.h"
 }
 
+#include "annex/tid_list.h"
 #include "pg/index/ordered_scan.h"
 #include "pg/index/scan_hints.h"
 #include "pg/planner/plan.h"
@@ -52,10 +53,13 @@ struct FilteredState {
     uint64 returned_at;  // scan->counters.returned when it went this way
     uint64 passed_at;    // and `passed`
 
-    // The set, in memory of the query.
+    // The set, in memory of the query, and what it was made from: a list of rows, or else a bitmap.
     TidSet* set;
-    bool set_ready;     // it holds the rows of the current parameters
-    bool bitmap_spent;  // the bitmap's nodes have run and must be restarted before they run again
+    TidList* list;
+    TIDBitmap* found;      // nullptr: all rows are in the list
+    bool list_recheck;     // the index is not certain of its rows
+    bool set_ready;        // it holds the rows of the current parameters
+    bool condition_spent;  // the condition's nodes have run and must be restarted before they run again
 
     NodeTotals totals;
 };
@@ -64,10 +68,20 @@ struct FilteredState {
 // A LimitTaker.
 const IndexScanState* TakeLimit(PlanState* node, PlanLimit limit);
 
-// Makes the set from the bitmap of the WHERE clause. Returns the bitmap, which the caller frees or passes on.
-[[nodiscard]] TIDBitmap* MakeSet(FilteredState* state);
+// Runs the indexes of the WHERE clause and makes the set of the rows that they find.
+void MakeSet(FilteredState* state);
 // Rows that the set stands for.
 [[nodiscard]] double SetRows(const FilteredState* state);
+// The rows of a set just made as a bitmap, which is the caller's.
+[[nodiscard]] TIDBitmap* TakeBitmap(FilteredState* state);
+// Frees what a set just made does not need any more.
+void ForgetBitmap(FilteredState* state);
+
+// Whether the rows of a node below a bitmap heap scan can be listed one by one.
+[[nodiscard]] bool CanListRows(const PlanState* node);
+// Fills state->list with them. Returns nullptr, or, where they are too many for a list within work_mem, their bitmap.
+[[nodiscard]] TIDBitmap* ListRows(FilteredState* state);
+[[nodiscard]] TIDBitmap* BitmapOfList(const FilteredState* state);
 
 void ExplainFilteredScan(FilteredState* state, ExplainState* es);
 

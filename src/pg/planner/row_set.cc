@@ -1,51 +1,57 @@
-// From the bitmap of a WHERE clause to the set of rows that an index scan asks about each of its rows.
+// From the rows that the indexes of a WHERE clause find to the set that an index scan asks about each of its rows.
 //
-// A bitmap can only be read from front to back. The set answers for one row at a time and takes about as much memory or
-// less. The bitmap obeys work_mem: one that would be too large forgets which rows of a page match and keeps the page,
-// and so does the set. What it lets through on such a page, the scan's Filter rejects.
+// A bitmap can only be read from front to back, a list not even that. The set answers for one row at a time and takes
+// about as much memory as the bitmap or less. That obeys work_mem: a bitmap that would be too large forgets which rows
+// of a page match and keeps the page, and so does the set. What it lets through on such a page, the scan's Filter
+// rejects.
 #include "pg/guard.h"
 #include "pg/planner/node.h"
 
 namespace annex::pg {
 
 extern "C" {
-static void DeleteSet(void* arg) noexcept {
+static void DeleteRows(void* arg) noexcept {
     auto* state = static_cast<FilteredState*>(arg);
     delete state->set;
+    delete state->list;
     state->set = nullptr;
+    state->list = nullptr;
 }
 }
 
-static void ClearSet(FilteredState* state) {
-    if (state->set != nullptr) {
-        Guard([&] { state->set->Clear(); });
-        return;
+static void ClearRows(FilteredState* state) {
+    if (state->set == nullptr) {
+        MemoryContext context = state->custom.ss.ps.state->es_query_cxt;
+        auto* callback =
+            static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+        callback->func = DeleteRows;
+        callback->arg = state;
+        MemoryContextRegisterResetCallback(context, callback);
+        Guard([&] { state->set = new TidSet(); });
+        Guard([&] { state->list = new TidList(); });
     }
-    MemoryContext context = state->custom.ss.ps.state->es_query_cxt;
-    auto* callback =
-        static_cast<MemoryContextCallback*>(MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
-    Guard([&] { state->set = new TidSet(); });
-    callback->func = DeleteSet;
-    callback->arg = state;
-    MemoryContextRegisterResetCallback(context, callback);
+    state->list->Clear();
+    state->list_recheck = false;
+    state->found = nullptr;
+    state->set_ready = false;
 }
 
-static TIDBitmap* RunBitmap(FilteredState* state) {
-    // Their parameters may have changed as well, which the heap scan passes down.
-    if (state->bitmap_spent || state->heap_scan->ss.ps.chgParam != nullptr) ExecReScan(&state->heap_scan->ss.ps);
-    state->bitmap_spent = true;
-    auto* bitmap = reinterpret_cast<TIDBitmap*>(MultiExecProcNode(state->bitmap));
+static TIDBitmap* RunBitmap(PlanState* node) {
+    auto* bitmap = reinterpret_cast<TIDBitmap*>(MultiExecProcNode(node));
     if (bitmap == nullptr || !IsA(bitmap, TIDBitmap)) elog(ERROR, "unrecognized result from subplan");
     return bitmap;
 }
 
-TIDBitmap* MakeSet(FilteredState* state) {
-    // A filter's subquery may run in memory of a shorter life.
-    MemoryContext old_context = MemoryContextSwitchTo(state->custom.ss.ps.state->es_query_cxt);
-    state->set_ready = false;
-    ClearSet(state);
-    TIDBitmap* bitmap = RunBitmap(state);
-    TidSet* set = state->set;
+// Leaves the rows in the list or in a bitmap.
+static void FindRows(FilteredState* state) {
+    // Parameters may have changed as well, which the heap scan passes down.
+    if (state->condition_spent || state->heap_scan->ss.ps.chgParam != nullptr) ExecReScan(&state->heap_scan->ss.ps);
+    state->condition_spent = true;
+    state->found = CanListRows(state->bitmap) ? ListRows(state) : RunBitmap(state->bitmap);
+}
+
+static void FillFromBitmap(TidSet* set, TIDBitmap* bitmap) {
+    Guard([&] { set->Clear(); });
     BitmapPages pages;
     BeginBitmapPages(&pages, bitmap);
     while (NextBitmapPage(&pages)) {
@@ -58,20 +64,48 @@ TIDBitmap* MakeSet(FilteredState* state) {
         });
     }
     EndBitmapPages(&pages);
-    state->set_ready = true;
-    NodeTotals* totals = &state->totals;
+}
+
+static void CountSet(NodeTotals* totals, const FilteredState* state) {
+    const TidSet* set = state->set;
     totals->sets++;
     totals->set_rows += static_cast<uint64>(SetRows(state));
     totals->exact_pages += set->exact_pages();
     totals->lossy_pages += set->lossy_pages();
-    if (set->bytes() > totals->set_bytes) totals->set_bytes = set->bytes();
+    const Size bytes = set->bytes() + state->list->bytes();
+    if (bytes > totals->set_bytes) totals->set_bytes = bytes;
+}
+
+void MakeSet(FilteredState* state) {
+    // A filter's subquery may run in memory of a shorter life.
+    MemoryContext old_context = MemoryContextSwitchTo(state->custom.ss.ps.state->es_query_cxt);
+    ClearRows(state);
+    FindRows(state);
+    if (state->found != nullptr)
+        FillFromBitmap(state->set, state->found);
+    else
+        Guard([&] { state->list->MakeSet(state->set); });
+    state->set_ready = true;
+    CountSet(&state->totals, state);
     MemoryContextSwitchTo(old_context);
-    return bitmap;
 }
 
 double SetRows(const FilteredState* state) {
     return static_cast<double>(state->set->exact_rows()) +
            static_cast<double>(state->set->lossy_pages()) * state->plan.rows_per_page;
+}
+
+TIDBitmap* TakeBitmap(FilteredState* state) {
+    MemoryContext old_context = MemoryContextSwitchTo(state->custom.ss.ps.state->es_query_cxt);
+    TIDBitmap* bitmap = state->found != nullptr ? state->found : BitmapOfList(state);
+    state->found = nullptr;
+    MemoryContextSwitchTo(old_context);
+    return bitmap;
+}
+
+void ForgetBitmap(FilteredState* state) {
+    if (state->found != nullptr) tbm_free(state->found);
+    state->found = nullptr;
 }
 
 }  // namespace annex::pg
