@@ -5,9 +5,9 @@
 // arguments or needs an alignment.
 //
 // On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, hamming, jaccard, sketch_accumulate,
-// strip_between, strip_any_of, hadamard, flip_signs, kac_step, scale, sparse_is_valid. The others add floats in an
-// order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out as the
-// sums define them.
+// strip_between, strip_any_of, tid_pages, hadamard, flip_signs, kac_step, scale, sparse_is_valid. The others add floats
+// in an order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out
+// as the sums define them.
 #pragma once
 
 #include <cstddef>
@@ -92,6 +92,10 @@ struct Kernels {
     // one. low, high and the members fit in `width` bytes.
     uint32_t (*strip_between)(const uint8_t* strip, size_t width, int64_t low, int64_t high);
     uint32_t (*strip_any_of)(const uint8_t* strip, size_t width, const int64_t* members, size_t count);
+
+    // 32 heap TIDs, each {block / 65536, block % 65536, offset}. Bit v of the result is set where the offset is not 0
+    // and, in pages[mask + 1], bit block % 32 of word (block / 32) & mask is set (annex/tid_set.h).
+    uint32_t (*tid_pages)(const uint16_t* tids, const uint32_t* pages, uint32_t mask);
 
     // In-place fast Walsh-Hadamard transform of x[n], n a power of two, unnormalised.
     void (*hadamard)(float* x, size_t n);

@@ -203,6 +203,13 @@ class ListSearch {
     // first_key: of the nearest list; dry: lists probed since one last brought a row into the k' best.
     [[nodiscard]] static float Demand(Metric metric, float key, float first_key, float threshold, double dry) noexcept;
     void BeginList(const RankedList& list);
+    // The part of each block, in bytes from its beginning, by which the filter tells whether the rest is read; none where
+    // blocks are read from front to back. What is fed next had better be in the processor's cache as far as this goes.
+    struct HeadPart {
+        size_t begin;
+        size_t end;
+    };
+    [[nodiscard]] HeadPart AskedFirst() const noexcept;
     // Packed rows of the list, in order; a block may be cut behind its head, at any row, between two calls. start_row
     // is the row of its block at which these rows begin, as the page says; throws kCorrupted if that is not where the
     // last call ended.
@@ -245,7 +252,9 @@ class ListSearch {
     [[nodiscard]] uint32_t AdmittedEntries(const uint8_t* entries, size_t count);
     void CountAdmitted(uint32_t admitted, size_t slots) noexcept;
     void SumCodes(const uint8_t* codes, size_t rows);
+    void FeedBlocks(const uint8_t* block, size_t count);
     void FeedBlock(const uint8_t* block, uint32_t admitted);
+    void PrefetchCodes(const uint8_t* block) const noexcept;
     void Estimate(const BlockTrailer& trailer, uint32_t admitted);
     [[nodiscard]] uint32_t Passing(const BlockTrailer& trailer, uint32_t among, uint32_t admitted);
     void DropFiltered();
@@ -292,6 +301,7 @@ class ListSearch {
     std::vector<Survivor> centroids_;  // unless they lie in a table
     LeastFirst estimates_;             // of the centroids
     std::vector<RankedList> ranked_;
+    size_t sorted_ = 0;  // of ranked_, how many SortRanked has put in order
     size_t probed_ = 0;
 
     // The round.

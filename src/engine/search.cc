@@ -33,6 +33,7 @@ void ListSearch::Reset(const Space& space) {
     centroids_.clear();
     (void)estimates_.Reset(0);
     ranked_.clear();
+    sorted_ = 0;
     probed_ = 0;
     best_.clear();
     candidates_.clear();
@@ -218,7 +219,9 @@ void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
             row_in_block_ = 0;
         }
     }
-    for (; count >= block_rows; count -= block_rows, rows += block_rows * kRowBytes) FeedBlock(rows, Admitted(rows));
+    FeedBlocks(rows, count / block_rows);
+    rows += count / block_rows * block_rows * kRowBytes;
+    count %= block_rows;
     if (count == 0) return;
     if (count < layout_.head_rows()) throw Error(ErrorKind::kCorrupted, "the head of a sketch block is cut");
     cut_admitted_ = Admitted(rows);
@@ -226,6 +229,36 @@ void ListSearch::FeedRows(const uint8_t* rows, size_t count, size_t start_row) {
     std::fill(std::begin(sums_), std::end(sums_), 0);
     row_in_block_ = layout_.head_rows();
     SumCodes(layout_.codes(rows), count - row_in_block_);
+}
+
+// Whole blocks. Which of them are needed is seen one block ahead, so that their codes are on their way by then.
+void ListSearch::FeedBlocks(const uint8_t* block, size_t count) {
+    if (count == 0) return;
+    const size_t bytes = layout_.block_bytes();
+    uint32_t admitted = Admitted(block);
+    for (; count > 1; count--, block += bytes) {
+        const uint32_t next = Admitted(block + bytes);
+        if (next != 0 && list_filter_ != nullptr) PrefetchCodes(block + bytes);
+        FeedBlock(block, admitted);
+        admitted = next;
+    }
+    FeedBlock(block, admitted);
+}
+
+void ListSearch::PrefetchCodes(const uint8_t* block) const noexcept {
+    constexpr size_t kCacheLine = 64;
+    constexpr size_t kLinesAhead = 8;
+    const uint8_t* codes = layout_.codes(block);
+    const size_t end = std::min(layout_.code_rows() * kRowBytes, kLinesAhead * kCacheLine);
+    for (size_t at = 0; at < end; at += kCacheLine) __builtin_prefetch(codes + at);
+}
+
+ListSearch::HeadPart ListSearch::AskedFirst() const noexcept {
+    constexpr HeadPart kTids{offsetof(BlockTrailer, heap_tid), offsetof(BlockTrailer, place)};
+    if (list_filter_ == nullptr) return {0, 0};
+    const HeadPart strips{sizeof(BlockTrailer), sizeof(BlockTrailer) + layout_.columns.strip_bytes()};
+    if (!rows_first_) return list_filter_->columns != nullptr ? strips : HeadPart{0, 0};
+    return list_filter_->columns != nullptr ? HeadPart{kTids.begin, strips.end} : kTids;
 }
 
 // The slots of a block that may pass, as far as that is asked before its codes are read.
@@ -236,12 +269,7 @@ uint32_t ListSearch::Admitted(const uint8_t* block) {
 }
 
 uint32_t ListSearch::AdmittedByStrips(const uint8_t* block) {
-    // Where codes are skipped, no processor foresees the next block.
-    constexpr size_t kCacheLine = 64;
-    const uint8_t* strips = StripsOf(block);
-    for (size_t at = 0; at < layout_.columns.strip_bytes(); at += kCacheLine)
-        __builtin_prefetch(strips + layout_.block_bytes() + at);
-    const uint32_t admitted = list_filter_->columns->Matching(strips);
+    const uint32_t admitted = list_filter_->columns->Matching(StripsOf(block));
     CountAdmitted(admitted, kBlockSize);
     return admitted;
 }
@@ -321,22 +349,21 @@ void ListSearch::Estimate(const BlockTrailer& trailer, uint32_t admitted) {
 // Those of a block that may matter, `among`, and pass the filter. As long as no row of the list is known to pass, the
 // others that the columns admit are asked about, too.
 uint32_t ListSearch::Passing(const BlockTrailer& trailer, uint32_t among, uint32_t admitted) {
-    if (list_filter_->rows == nullptr && matched_) return among;
-    uint32_t live = 0;
-    for (size_t v = 0; v < kBlockSize; v++) live |= (trailer.heap_tid[v].valid() ? 1U : 0U) << v;
     if (list_filter_->rows == nullptr) {
-        matched_ = (admitted & live) != 0;
+        for (uint32_t left = admitted; left != 0 && !matched_; left &= left - 1)
+            matched_ = trailer.heap_tid[std::countr_zero(left)].valid();
         return among;
     }
+    // Slots without an entry count as asked: telling them apart would take longer than the question.
     const TidSet& rows = *list_filter_->rows;
-    const uint32_t passing = rows.Matching(trailer.heap_tid, among & live);
+    const uint32_t passing = rows.Matching(trailer.heap_tid, among);
     const auto passed = static_cast<uint64_t>(std::popcount(passing));
-    const auto asked = static_cast<uint64_t>(std::popcount(among & live));
+    const auto asked = static_cast<uint64_t>(std::popcount(among));
     counters_.passed += passed;
     counters_.skipped += asked - passed;
     asked_ += asked;
     passed_ += passed;
-    matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & admitted & live);
+    matched_ = matched_ || passing != 0 || rows.ContainsAny(trailer.heap_tid, ~among & admitted);
     return passing;
 }
 

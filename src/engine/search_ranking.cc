@@ -75,9 +75,14 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
     ranked_.push_back(list);
 }
 
+// Those that were ranked before are in order already.
 void ListSearch::SortRanked(size_t kept) {
-    std::sort(ranked_.begin() + static_cast<ptrdiff_t>(std::max(probed_, kept)), ranked_.end(),
-              [](const RankedList& a, const RankedList& b) { return a.key < b.key; });
+    const auto nearer = [](const RankedList& a, const RankedList& b) { return a.key < b.key; };
+    const auto first = static_cast<ptrdiff_t>(std::max(probed_, kept));
+    const auto fresh = std::max(first, static_cast<ptrdiff_t>(sorted_));
+    std::sort(ranked_.begin() + fresh, ranked_.end(), nearer);
+    std::inplace_merge(ranked_.begin() + first, ranked_.begin() + fresh, ranked_.end(), nearer);
+    sorted_ = ranked_.size();
 }
 
 // Estimates of the lists of a block; returns which of them are up to the limit, which is finite or -infinity. The
@@ -155,6 +160,7 @@ void ListSearch::RankAgain() {
     centroids_.clear();
     (void)estimates_.Reset(0);
     ranked_.clear();
+    sorted_ = 0;
     probed_ = 0;
     row_in_block_ = 0;
     survivors_.clear();

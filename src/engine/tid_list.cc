@@ -90,6 +90,7 @@ void TidList::MakeSet(TidSet* set) {
             offsets.push_back(static_cast<uint16_t>(keys_[i]));
         set->AddPage(block, offsets.data(), offsets.size());
     }
+    set->Finish();
 }
 
 }  // namespace annex

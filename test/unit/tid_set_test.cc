@@ -168,6 +168,55 @@ TEST(TidSetTest, MatchingAsksAboutTheRowsOfTheMaskAlone) {
     EXPECT_EQ(set.Matching(tids.data(), 0), 0U);
 }
 
+// Blocks that share a bit of the marks, rows beyond the last page, slots without a row.
+TEST(TidSetTest, MarksLeaveOutNoRowOfTheSet) {
+    for (size_t level = 0; level < KernelLevelCount(); ++level) {
+        SetKernelLevel(KernelLevel(level).name);
+        Random random(static_cast<uint64_t>(level) + 1);
+        TidSet set;
+        std::vector<HeapTid> rows;
+        for (uint32_t block = 5; block < 40000000; block += 1 + static_cast<uint32_t>(random.Uniform() * 20000)) {
+            if (random.Uniform() < .1)
+                set.AddLossyPage(block);
+            else
+                Add(&set, block, {1, 290});
+            rows.push_back(Tid(block, 290));
+            rows.push_back(Tid(block + 131072, 290));  // seldom of the set, but often of the same mark
+            rows.push_back(Tid(block, 0));
+        }
+        rows.push_back(Tid(UINT32_MAX - 1, 1));
+        rows.resize(rows.size() / kBlockSize * kBlockSize);
+        set.Finish();
+        for (size_t i = 0; i < rows.size(); i += kBlockSize) {
+            uint32_t expected = 0;
+            for (size_t v = 0; v < kBlockSize; ++v)
+                expected |= (rows[i + v].valid() && set.Contains(rows[i + v]) ? 1U : 0U) << v;
+            ASSERT_EQ(set.Matching(&rows[i], UINT32_MAX), expected) << KernelLevel(level).name;
+            ASSERT_EQ(set.ContainsAny(&rows[i], 0x5555AAAA), (expected & 0x5555AAAA) != 0);
+        }
+    }
+    SetKernelLevel("auto");
+}
+
+TEST(TidSetTest, EveryLevelAsksForThePagesAlike) {
+    Random random(3);
+    const auto draw = [&random](uint32_t below) { return static_cast<uint32_t>(random.Uniform() * below); };
+    for (const uint32_t words : {1U, 2U, 64U, 4096U}) {
+        std::vector<uint32_t> pages;
+        for (uint32_t i = 0; i < words; ++i) pages.push_back(draw(UINT32_MAX));
+        for (int round = 0; round < 200; ++round) {
+            std::vector<uint16_t> tids;
+            for (size_t i = 0; i < 3 * kBlockSize; ++i) tids.push_back(static_cast<uint16_t>(draw(65536)));
+            for (size_t v = 0; v < kBlockSize; ++v)
+                if (draw(4) == 0) tids[3 * v + 2] = 0;
+            const uint32_t expected = KernelLevel(0).tid_pages(tids.data(), pages.data(), words - 1);
+            for (size_t level = 1; level < KernelLevelCount(); ++level)
+                ASSERT_EQ(KernelLevel(level).tid_pages(tids.data(), pages.data(), words - 1), expected)
+                    << KernelLevel(level).name;
+        }
+    }
+}
+
 TEST(TidSetTest, AgreesWithASortedSetOnRandomPages) {
     Random random(7);
     for (const double density : {0.0005, 0.05, 0.9}) {
@@ -190,6 +239,7 @@ TEST(TidSetTest, AgreesWithASortedSetOnRandomPages) {
                 Add(&set, block, offsets);
             if (!lossy) exact += offsets.size();
         }
+        set.Finish();
         EXPECT_EQ(set.exact_rows(), exact);
         for (size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(set.Contains(rows[i]), matches[i]) << i;
         for (size_t i = 0; i + kBlockSize <= rows.size(); i += kBlockSize) {

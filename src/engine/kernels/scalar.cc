@@ -174,6 +174,16 @@ uint32_t StripAnyOf(const uint8_t* strip, size_t width, const int64_t* members, 
     });
 }
 
+uint32_t TidPages(const uint16_t* tids, const uint32_t* pages, uint32_t mask) {
+    uint32_t passed = 0;
+    for (size_t v = 0; v < kBlockSize; ++v, tids += 3) {
+        const uint32_t block = static_cast<uint32_t>(tids[0]) << 16 | tids[1];
+        const bool found = tids[2] != 0 && (pages[block / 32 & mask] >> block % 32 & 1) != 0;
+        passed |= (found ? 1U : 0U) << v;
+    }
+    return passed;
+}
+
 // The butterflies go from the nearest neighbours to the farthest. Every level keeps this order, so that all agree bit
 // for bit.
 void Hadamard(float* x, size_t n) {
@@ -276,6 +286,7 @@ constinit const Kernels kScalarKernels = {
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,
     .strip_any_of = StripAnyOf,
+    .tid_pages = TidPages,
     .hadamard = Hadamard,
     .flip_signs = FlipSigns,
     .kac_step = KacStep,

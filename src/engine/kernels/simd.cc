@@ -33,6 +33,7 @@
 #include "engine/kernels/distances-inl.h"
 #include "engine/kernels/sparse-inl.h"
 #include "engine/kernels/strips-inl.h"
+#include "engine/kernels/tids-inl.h"
 
 // The baseline has no vectors of use; the scalar level serves there.
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -370,6 +371,7 @@ constexpr Kernels kKernels = {
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,
     .strip_any_of = StripAnyOf,
+    .tid_pages = TidPages,
     .hadamard = Hadamard,
     .flip_signs = FlipSigns,
     .kac_step = KacStep,

@@ -307,6 +307,11 @@ BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListI
     return cached->descriptors[list].first;
 }
 
+void PrefetchHint(const CachedIndex* cached, const MetaPage& meta, ListId id) {
+    const BlockNumber block = FirstPageHint(cached, meta, id);
+    if (block < cached->hint_count) __builtin_prefetch(&cached->hints[block]);
+}
+
 const char* PrefetchPin(const CachedIndex* cached, BlockNumber block) {
     const Buffer buffer = BufferHint(cached, block);
     if (buffer == InvalidBuffer) return nullptr;

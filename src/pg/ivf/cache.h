@@ -35,6 +35,8 @@ void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, Bl
 
 // Asks for the memory of a list's descriptor, which is soon to be looked at.
 void PrefetchDescriptor(const CachedIndex* cached, const MetaPage& meta, ListId id);
+// Asks for the memory in which it stands where the list's first page was found last.
+void PrefetchHint(const CachedIndex* cached, const MetaPage& meta, ListId id);
 // The first page of a list as far as the cache knows, or InvalidBlockNumber.
 [[nodiscard]] BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListId id);
 // Asks for the memory that pinning a page takes, and tells where the page was found last, so that its own memory can be

@@ -52,9 +52,25 @@ void RowReader::ReadAheadOf(std::span<const Survivor> rows, const ReadAhead& rea
     }
 }
 
-void PrefetchPage(const CachedIndex* cached, BlockNumber block) {
+// Asks for what is read first of the blocks of a list's page that goes on at this row of a block.
+static void PrefetchHeads(const char* page, const SketchLayout& layout, ListSearch::HeadPart part, Size start_row) {
+    __builtin_prefetch(page);
+    for (Size row = (layout.block_rows() - start_row) % layout.block_rows(); row < kListAreaRows;
+         row += layout.block_rows()) {
+        const char* head = page + kListAreaOffset + row * kRowBytes;
+        for (Size at = part.begin / kCacheLine * kCacheLine; at < part.end; at += kCacheLine)
+            __builtin_prefetch(head + at);
+    }
+}
+
+void PrefetchPage(const CachedIndex* cached, const ListSearch& search, BlockNumber block, Size start_row) {
     const char* page = PrefetchPin(cached, block);
     if (page == nullptr) return;
+    const ListSearch::HeadPart part = search.AskedFirst();
+    if (part.end > 0) {
+        PrefetchHeads(page, search.layout(), part, start_row);
+        return;
+    }
     for (Size half = 0; half < BLCKSZ; half += kProcessorPage)
         for (Size line = 0; line < kPageLinesAhead; line++) __builtin_prefetch(page + half + line * kCacheLine);
 }
@@ -144,7 +160,7 @@ bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId 
         return false;
     }
     const ListPage page = ListPage::Open(index, *block, bytes, search->layout());
-    PrefetchPage(file->cached, NextOf(page.page));
+    PrefetchPage(file->cached, *search, NextOf(page.page), page.EndRow(search->layout()));
     Guard([&] {
         search->FeedRows(page.area(), page.header->rows, page.header->start_row);
         search->FeedEntries(page.entry(0, search->layout()), page.header->entries);

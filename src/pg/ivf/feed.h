@@ -73,8 +73,8 @@ class RowReader {
     BlockNumber block_ = InvalidBlockNumber;
 };
 
-// Asks for the memory of a list's first page.
-void PrefetchPage(const CachedIndex* cached, BlockNumber block);
+// Asks for the memory of a list's page, which goes on at this row of a block: of what will be read first.
+void PrefetchPage(const CachedIndex* cached, const ListSearch& search, BlockNumber block, Size start_row);
 
 // Feeds one page and sets `block` to the next one's number. False when the list has moved (CheckMoved).
 [[nodiscard]] bool FeedPage(IndexFile* file, const MetaPage& meta, ListSearch* search, ListId id,

@@ -85,7 +85,8 @@ static bool ProbeList(Prober* prober, const RankedList& list) {
 }
 
 static void PrefetchList(const Prober* prober, const RankedList& list) {
-    PrefetchPage(prober->cached, FirstPageHint(prober->cached, *prober->meta, TargetList(list.target)));
+    const BlockNumber first = FirstPageHint(prober->cached, *prober->meta, TargetList(list.target));
+    PrefetchPage(prober->cached, *prober->search, first, 0);
 }
 
 // Asks for the pages of the lists that come after the one at `at`, as far ahead as reading ahead goes and as they still
@@ -116,8 +117,10 @@ bool ProbeLists(Prober* prober, const Round& round, uint32* probed) {
         if (next >= ranked.size() || (next >= round.least && !search->WorthProbing(ranked[next]))) break;
         if (prober->read_ahead.Wanted()) ReadListsAhead(prober, next, round.least);
         if (next + 1 < round.most && next + 1 < ranked.size()) PrefetchList(prober, ranked[next + 1]);
-        if (next + 2 < round.most && next + 2 < ranked.size())
-            PrefetchDescriptor(prober->cached, *prober->meta, TargetList(ranked[next + 2].target));
+        // Each step needs what the one before it asked for: descriptor, where its page is, the page.
+        if (next + 2 < ranked.size()) PrefetchHint(prober->cached, *prober->meta, TargetList(ranked[next + 2].target));
+        if (next + 3 < ranked.size())
+            PrefetchDescriptor(prober->cached, *prober->meta, TargetList(ranked[next + 3].target));
         if (!ProbeList(prober, ranked[next])) return false;
     }
     *probed = next;

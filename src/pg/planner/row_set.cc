@@ -64,6 +64,7 @@ static void FillFromBitmap(TidSet* set, TIDBitmap* bitmap) {
         });
     }
     EndBitmapPages(&pages);
+    Guard([&] { set->Finish(); });
 }
 
 static void CountSet(NodeTotals* totals, const FilteredState* state) {
