@@ -196,6 +196,21 @@ SELECT plan_of('SELECT id FROM temporary ORDER BY v <#> ''[1,2,3]'' LIMIT 10');
 SELECT plan_of('SELECT id FROM ONLY large ORDER BY v <=> ''[1,2,3]'' LIMIT 10');
 SELECT count(*) FROM (SELECT id FROM large ORDER BY v <=> '[1,2,3]' LIMIT 20) s;
 
+-- Of several indexes the one that can test the condition, even where the filtered scan is to hand it over ---------------
+
+CREATE TABLE choice (id int, v vector(3), cat int, rare boolean);
+INSERT INTO choice SELECT i, point(i, 3), i % 100, i % 100 = 0 FROM generate_series(1, 20000) i;
+CREATE INDEX choice_cat ON choice USING ivf (v, cat);
+CREATE INDEX choice_rare ON choice USING ivf (v, rare);
+CREATE INDEX choice_v ON choice USING ivf (v);
+ANALYZE choice;
+SET enable_seqscan = off;
+SET enable_sort = off;
+SELECT condition, plan_of('SELECT id FROM choice WHERE ' || condition || ' ORDER BY v <-> ''[1,2,3]'' LIMIT 150')
+FROM unnest(ARRAY['cat = ANY (''{3,5}'')', 'cat BETWEEN 3 AND 4', 'rare']) condition;
+RESET enable_seqscan;
+RESET enable_sort;
+
 SELECT annex_verify('large_ip', true), annex_verify('large_cosine', true), annex_verify('small_l2', true),
 	annex_verify('tied_l2', true), annex_verify('temporary_v', true);
 DROP SCHEMA ivf_plans CASCADE;

@@ -21,6 +21,8 @@ extern "C" {
 #include <algorithm>
 #include <cmath>
 
+#include "pg/index/filter_clause.h"
+
 namespace annex::pg::ivf {
 
 // Relative to cpu_operator_cost, from profiles: preparing a query (rotation, table, meta page); a sketch, of which 32
@@ -188,6 +190,13 @@ static bool WantsCtid(const RelOptInfo* table) {
     return bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, attributes);
 }
 
+// What filter columns will be asked about: by PostgreSQL itself, and by the filtered scan.
+static List* TestedConditions(const IndexPath* path) {
+    List* conditions = get_quals_from_indexclauses(path->indexclauses);
+    if (path->indexorderbys == NIL) return conditions;
+    return list_concat(conditions, LeftFilterClauses(path).restrictions);
+}
+
 static void Forbid(IndexPath* path, Cost* startup, Cost* total) {
     *startup = *total = get_float8_infinity();
     ANNEX_DISABLE_PATH(path);
@@ -200,7 +209,8 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
                                 double* pages) noexcept {
     using namespace annex::pg::ivf;
     (void)loop_count;
-    List* quals = add_predicate_to_index_quals(path->indexinfo, get_quals_from_indexclauses(path->indexclauses));
+    List* conditions = TestedConditions(path);
+    List* quals = add_predicate_to_index_quals(path->indexinfo, conditions);
     *selectivity =
         clauselist_selectivity(root, quals, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
     *correlation = 0;
@@ -220,8 +230,7 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
     }
     const Shape& shape = ShapeOf(path->indexinfo);
     const Selectivity share =
-        clauselist_selectivity(root, get_quals_from_indexclauses(path->indexclauses),
-                               static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
+        clauselist_selectivity(root, conditions, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
     const double wanted = WantedRows(root, path, *selectivity);
     *startup_cost = FirstRound(shape, {wanted, std::max(share, 1 / shape.rows), false});
     *total_cost = *startup_cost + FurtherRounds(shape, shape.rows * share);

@@ -82,9 +82,7 @@ Estimate::Estimate(const FilteredScan& scan)
     : scan_(scan), method_(OrderedAccessMethodOf(scan.ordered->indexinfo)), tuples_(Rows(scan.table->tuples)) {
     PlannerInfo* root = scan.root;
     const RelOptInfo* table = scan.table;
-    searched_ =
-        Rows(tuples_ * scan.ordered->indexselectivity *
-             clauselist_selectivity(root, scan.left.restrictions, static_cast<int>(table->relid), JOIN_INNER, nullptr));
+    searched_ = Rows(tuples_ * scan.ordered->indexselectivity);
     matching_ =
         Rows(tuples_ * clauselist_selectivity(root, scan.others, static_cast<int>(table->relid), JOIN_INNER, nullptr));
     const bool alone = bms_membership(root->all_baserels) == BMS_SINGLETON;
