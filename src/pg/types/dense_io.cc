@@ -70,8 +70,8 @@ void FromNetwork(const char* bytes, uint16* half) {
 template <class Value>
 Datum Receive(FunctionCallInfo fcinfo) {
     auto message = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
-    const int dimensions = static_cast<int>(pq_getmsgint(message, sizeof(int16)));
-    const int unused = static_cast<int>(pq_getmsgint(message, sizeof(int16)));
+    const int dimensions = static_cast<int16>(pq_getmsgint(message, sizeof(int16)));
+    const int unused = static_cast<int16>(pq_getmsgint(message, sizeof(int16)));
     CheckDimensions(Value::kType, dimensions);
     CheckExpectedDimensions(PG_GETARG_INT32(2), dimensions);
     if (unused != 0)
