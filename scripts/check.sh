@@ -126,6 +126,9 @@ run_packaging() {
     expect "it can be removed" shim uninstall
     expect "and is gone" test -z "$(find "$extensions" -name 'vector*')"
 
+    make -s uninstall DESTDIR="$destination" >/dev/null || status=1
+    expect "so can all of it" test -z "$(find "$extensions" -name 'annex*')"
+
     echo "comment = 'vector data type'" >"$extensions/vector.control"
     expect "pgvector is not replaced" eval '! shim install'
     expect "who tries is told what to do instead" grep -q 'CREATE EXTENSION annex_pgvector' "$scratch/shim.log"

@@ -75,7 +75,7 @@ my @indexes = (
 	[ 'ivfflat', 'halfvec', q{CREATE INDEX items_half ON items USING ivfflat (((embedding)::halfvec(3)) halfvec_l2_ops) WITH (lists = 5)} ],
 	[ 'hnsw', 'bit', q{CREATE INDEX items_bits ON items USING hnsw (code bit_hamming_ops)} ]);
 
-# A dump without what differs from run to run (restricted mode has a random key).
+# A dump without what differs from run to run (\restrict has a random key).
 sub dump_of
 {
 	my ($server, $database) = @_;
@@ -89,13 +89,13 @@ sub comparable
 	return join '', grep { !/^--|^\\(un)?restrict|^$/ } split /^/, slurp_file($file);
 }
 
-# Restores a dump and compares: whatever failed is an access method that annex does not have.
+# Restores a dump with a program and compares with its text: whatever failed is an access method that annex does not have.
 sub restore
 {
-	my ($name, $file, @made) = @_;
+	my ($name, $file, @program) = @_;
 	$node->safe_psql('postgres', "CREATE DATABASE $name");
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'psql', '-X', '-q', '-f', $file, '-d', $node->connstr($name) ], '>', \$out, '2>', \$err);
+	IPC::Run::run([ @program, '-d', $node->connstr($name) ], '>', \$out, '2>', \$err);
 	my @errors = grep { /ERROR/ } split /\n/, $err;
 	my %missing = map { $_ => 1 } $err =~ /access method "(\w+)" does not exist/g;
 	is(scalar(grep { !/access method "(ivfflat|hnsw)" does not exist/ } @errors), 0, "$name: no other error") or diag($err);
@@ -119,7 +119,8 @@ sub restore
 
 $node->safe_psql('postgres', 'CREATE DATABASE source');
 $node->safe_psql('source', "CREATE EXTENSION vector; $schema $data");
-restore('of_its_own', dump_of($node, 'source'));
+my $own = dump_of($node, 'source');
+restore('of_its_own', $own, 'psql', '-X', '-q', '-f', $own);
 
 # ---- A database of pgvector itself, where that is installed
 
@@ -142,7 +143,9 @@ else
 		next if $node->safe_psql('by_annex', "SELECT to_regtype('$type') IS NULL") eq 't';
 		$pgvector->safe_psql('source', "SET client_min_messages = error; $statement");
 	}
-	restore('of_pgvector', dump_of($pgvector, 'source'));
+	my $archive = $pgvector->basedir . '/source.dump';
+	$pgvector->command_ok([ 'pg_dump', '-Fc', '--no-sync', '-f', $archive, '-d', $pgvector->connstr('source') ], 'an archive');
+	restore('of_pgvector', dump_of($pgvector, 'source'), 'pg_restore', '--no-owner', $archive);
 	my $digest = q{SELECT md5(string_agg(i::text, ';' ORDER BY id)) FROM items i; SELECT md5(string_agg(c::text, ';' ORDER BY tenant)) FROM centre c};
 	is($node->safe_psql('of_pgvector', $digest), $pgvector->safe_psql('source', $digest), 'every value is what it was');
 }
