@@ -24,7 +24,7 @@ ln -sfn /usr/include/gtest include/gtest
 googletest=/usr/src/googletest/googletest
 flags=(-std=c++20 -O2 -g -Wall -Wextra -Wshadow -Werror -fno-math-errno -fno-trapping-math -ffp-contract=off
     "-I$root/include" "-I$root/src" -isystem include -isystem "$googletest")
-sources=("$root"/src/engine/rotation.cc "$root"/src/engine/kernels/*.cc "$root"/test/unit/{kernels,rotation}_test.cc
+sources=("$root"/src/engine/rotation.cc "$root"/src/engine/kernels/*.cc "$root"/test/unit/{half,kernels,rotation}_test.cc
     "$googletest"/src/{gtest-all,gtest_main}.cc)
 printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P "${JOBS:-$(nproc)}" "$cxx" "${flags[@]}" -c
 
