@@ -12,7 +12,7 @@ folder=$2
 
 # The objects are those of pgvector 0.8, whose releases differ in no object: each is an update of the one before, so
 # that dumps and programs that name one find it.
-versions='0.8.0 0.8.1 0.8.2 0.8.3 0.8.4 0.8.5 0.8.6'
+versions='0.8.0 0.8.1 0.8.2 0.8.3 0.8.4 0.8.5 0.8.6 0.8.7'
 
 # Every file of ours names annex.
 for file in "$folder"/vector.control "$folder"/vector--*.sql; do
