@@ -25,7 +25,10 @@ sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
 # Tables -----------------------------------------------------------------------------------------------------------
 
-my %opclasses = ('<->' => 'vector_l2_ops', '<#>' => 'vector_ip_ops', '<=>' => 'vector_cosine_ops');
+my %opclasses = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops');
+# near the ends of a type's range
+my %odd_values = (vector => [qw(1e-30 1e15 -7)], halfvec => [qw(6e-8 65504 -7)]);
+my $type = 'halfvec';
 my ($dimensions, $operator, @known);
 
 # A vector in SQL: near one of few centres, or one that there is already, or an odd one.
@@ -33,13 +36,13 @@ sub vector
 {
 	my $kind = draw(\$state, 20);
 	return 'NULL' if $kind == 0;
-	return "array_fill(0, ARRAY[$dimensions])::vector" if $kind == 1;
-	return 'array_fill(' . pick('1e-30', '1e15', '-7') . "::real, ARRAY[$dimensions])::vector" if $kind == 2;
+	return "array_fill(0, ARRAY[$dimensions])::$type" if $kind == 1;
+	return 'array_fill(' . pick(@{ $odd_values{$type} }) . "::real, ARRAY[$dimensions])::$type" if $kind == 2;
 	return pick(@known) if @known && $kind < 6;
 	my $vector;
 	if ($dimensions > 40)
 	{
-		$vector = 'point(' . draw(\$state, 100_000) . ", $dimensions)";
+		$vector = 'point(' . draw(\$state, 100_000) . ", $dimensions)::$type";
 	}
 	else
 	{
@@ -59,14 +62,15 @@ sub insert
 
 sub new_table
 {
+	$type = $type eq 'vector' ? 'halfvec' : 'vector';
 	$dimensions = pick(1, 2, 3, 7, 16, 24, 33, 64, 65, 130, 1100, 9000);
 	$operator = pick(sort keys %opclasses);
 	@known = ();
 	my $rows = $dimensions > 1000 ? draw(\$state, 30) : $dimensions > 40 ? draw(\$state, 300) : draw(\$state, 700);
 	my $lists = pick('', 'lists = 1', 'lists = ' . (2 + draw(\$state, 20)));
 	my $with = 'WITH (' . join(', ', grep { $_ } $lists, 'spill = ' . pick(qw(auto on off))) . ')';
-	my @statements = ('DROP TABLE IF EXISTS t', "CREATE TABLE t (id serial, v vector($dimensions), tag int)");
-	my $index = "CREATE INDEX t_v ON t USING ivf (v $opclasses{$operator}) $with";
+	my @statements = ('DROP TABLE IF EXISTS t', "CREATE TABLE t (id serial, v $type($dimensions), tag int)");
+	my $index = "CREATE INDEX t_v ON t USING ivf (v ${type}_$opclasses{$operator}) $with";
 	push @statements, $index if draw(\$state, 3) == 0;
 	push @statements, insert($rows) if $rows;
 	push @statements, $index unless grep { $_ eq $index } @statements;
@@ -98,9 +102,9 @@ sub change
 sub query_vector
 {
 	my $vector = vector();
-	return $vector eq 'NULL' ? vector_of_ones() : $vector =~ /^'/ ? "$vector\::vector" : $vector;
+	return $vector eq 'NULL' ? vector_of_ones() : $vector =~ /^'/ ? "$vector\::$type" : $vector;
 }
-sub vector_of_ones { return "array_fill(1, ARRAY[$dimensions])::vector" }
+sub vector_of_ones { return "array_fill(1, ARRAY[$dimensions])::$type" }
 
 sub filter
 {
@@ -181,7 +185,7 @@ sub compare_snapshots
 for my $table (1 .. $tables)
 {
 	$node->safe_psql('postgres', join('', map { "$_;\n" } new_table()));
-	my $name = "table $table ($dimensions dimensions)";
+	my $name = "table $table ($type($dimensions))";
 	for my $round (1 .. 3)
 	{
 		compare_query("$name, round $round") for 1 .. 2;
