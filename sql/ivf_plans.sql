@@ -67,7 +67,6 @@ CREATE FUNCTION unsuitable() RETURNS TABLE (query text, plan text) LANGUAGE sql 
 		'SELECT id FROM large',
 		'SELECT id FROM large LIMIT 10',
 		'SELECT v FROM large LIMIT 10',
-		'SELECT id FROM large WHERE v <-> ''[1,2,3]'' < 1',
 		'SELECT id FROM large WHERE v = ''[1,2,3]''',
 		'SELECT id FROM large WHERE v IS NULL',
 		'SELECT id FROM large ORDER BY v LIMIT 10',

@@ -119,6 +119,12 @@ class MemorySearcher {
     // The nearest rows with their exact distances, nearest first; valid until the next call.
     [[nodiscard]] std::span<const Neighbour> Search(const float* query, const MemorySearchOptions& options);
 
+    // All rows whose distance is at most the radius, in no order; valid until the next call. max_candidates bounds the
+    // rows that are kept at a time.
+    [[nodiscard]] std::span<const Neighbour> SearchRange(const float* query, double radius,
+                                                         const RowFilter* filter = nullptr,
+                                                         size_t max_candidates = 100000);
+
     // A deep search for the row at a place, which the calibrator learns from.
     void Calibrate(Place place, const MemoryDepth& depth, Calibrator* calibrator);
 
@@ -126,9 +132,9 @@ class MemorySearcher {
     [[nodiscard]] size_t rechecked() const noexcept { return rechecked_; }  // exact distances computed
 
   private:
-    // Probes the next lists of the ranking, `most` in all: the first `least` in any case, the others while they are
-    // worth it. Returns how many have been probed.
-    size_t ProbeLists(size_t least, size_t most, float patience);
+    // Probes the lists of the ranking from `from` on, `most` in all: the first `least` in any case, the others while
+    // they are worth it. Returns how many have been probed.
+    size_t ProbeLists(size_t from, size_t least, size_t most, float patience);
     void ProbeList(const RankedList& list);
     void Recheck(const float* query, uint32_t row, size_t k);
     // Takes what the round has to give; stops at the first row whose bound is beyond the k-th exact distance.

@@ -30,6 +30,10 @@
 // Without the first, searches under filters that select a region away from the query fall from a recall of .95 to .9,
 // without the second those for the far half of the rows to .84. With weights by the share of rows that pass in place of
 // both, searches under random filters probe two to five times as many lists as they need.
+//
+// All rows within a radius, in no order: a search that SearchRange begins looks into every list once, with bounds that
+// hold without exception (annex/true_bounds.h), so that it misses no row. Its rounds are only as long as it takes to
+// find some rows, which come in the order of their heap TIDs.
 #pragma once
 
 #include <algorithm>
@@ -48,6 +52,7 @@
 #include "annex/sketch.h"
 #include "annex/space.h"
 #include "annex/tid_set.h"
+#include "annex/true_bounds.h"
 
 namespace annex {
 
@@ -70,7 +75,8 @@ struct RankedList {
     float key;  // lists are probed in this order
     float base;
     float add_scale;
-    float reach;  // length of the part of the query that the sketches of this list estimate along
+    float reach;   // length of the part of the query that the sketches of this list estimate along
+    float length;  // of the centroid, or more
     HeapTid target;
 };
 
@@ -152,6 +158,8 @@ class ListSearch {
     // From the next round on, rows farther than this, in the operator's units, are of no use: none is returned whose
     // lower bound is beyond it. A search begins with infinity.
     void SetRadius(double radius) noexcept { radius_ = radius; }
+    // Before the first round: the search is for all rows within this radius.
+    void SearchRange(double radius) noexcept;
     // Another epsilon from the next round on.
     void SetEpsilon(float epsilon) noexcept { epsilon_ = epsilon; }
 
@@ -189,12 +197,14 @@ class ListSearch {
     [[nodiscard]] std::span<const RankedList> ranked() const noexcept { return ranked_; }
     [[nodiscard]] size_t centroids() const noexcept { return centroids_.size(); }
 
-    // A round that wants at least k rows.
+    // A round that wants at least k rows; of a search for all rows within a radius, one that ends when it has found k,
+    // or the lists end.
     void BeginRound(size_t k, float patience = kEndlessPatience);
     // Whether the list, the next of the ranking, should be probed in this round. The caller that stops here says in
     // EndRound how many it has probed, and may ask for more in another round, in which the lists of this one are no
     // longer asked about.
     [[nodiscard]] bool WorthProbing(const RankedList& list) const noexcept {
+        if (range_) return candidates_.size() < k_;
         return patience_ == kEndlessPatience || Demand(list) <= patience_;
     }
     // The patience that probing the list takes: the left side of the inequality above, or 0 as long as fewer than k'
@@ -202,7 +212,7 @@ class ListSearch {
     [[nodiscard]] float Demand(const RankedList& list) const noexcept;
     // first_key: of the nearest list; dry: lists probed since one last brought a row into the k' best.
     [[nodiscard]] static float Demand(Metric metric, float key, float first_key, float threshold, double dry) noexcept;
-    void BeginList(const RankedList& list);
+    void BeginList(const RankedList& list, SketchSource source = SketchSource::kVectors);
     // The part of each block, in bytes from its beginning, by which the filter tells whether the rest is read; none where
     // blocks are read from front to back. What is fed next had better be in the processor's cache as far as this goes.
     struct HeadPart {
@@ -236,7 +246,8 @@ class ListSearch {
         return std::span(candidates_).subspan(next_, ready_ - next_);
     }
     // True when nothing that the probed lists hold is left after this round, nothing within the radius that is: beyond
-    // what sketches miss with this round's epsilon.
+    // what sketches miss with this round's epsilon. A search for all rows within a radius misses nothing; its next
+    // round goes on with the lists behind those of this one, or, if this is false, from this one's first list on.
     [[nodiscard]] bool Exhausted() const noexcept { return exhausted_; }
     // True when all rows that can pass the filter have been found, so that no list holds another one.
     [[nodiscard]] bool Complete() const noexcept;
@@ -263,6 +274,7 @@ class ListSearch {
     [[nodiscard]] bool Open() const noexcept;
     [[nodiscard]] double SketchUnits(double value) const noexcept;
     [[nodiscard]] float SketchRadius() const noexcept;
+    [[nodiscard]] BoundTerms TermsOf(const RankedList& list, SketchSource source) const noexcept;
     [[nodiscard]] double Dry() const noexcept;
     void Consider(float upper);
     void Forget();
@@ -280,6 +292,8 @@ class ListSearch {
     const TidSet* rows_ = nullptr;  // of filter_
     bool whole_ = false;            // these since the search began
     double radius_ = std::numeric_limits<double>::infinity();
+    bool range_ = false;  // all rows within it are wanted
+    TrueBounds true_bounds_;
 
     // The list being fed.
     BoundTerms terms_{};

@@ -233,11 +233,13 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     bool exhausted = false;
     for (size_t round = 0; !exhausted; ++round) {
         if (round == options.filter_from_round) search_.SetFilter(filter_);
-        target = std::min(target, index_.lists());
+        // Lists that seem to be farther away than the radius may have rows within it all the same.
+        const bool sweep = round > 0 && search_.Exhausted() && radius_ < std::numeric_limits<double>::infinity();
+        target = sweep ? index_.lists() : std::min(target, index_.lists());
         search_.BeginRound(k + kSpareRows, options.patience);
         // Lists of earlier rounds again: their rows may matter to the wider threshold of this round.
-        const size_t least = std::min(2 * probed, target);
-        probed = ProbeLists(least, target, options.patience);
+        const size_t least = sweep ? target : std::min(2 * probed, target);
+        probed = ProbeLists(0, least, target, options.patience);
         search_.EndRound(probed);
         TakeRound(query, k);
         if (nearest_.size() == k) break;
@@ -246,6 +248,30 @@ std::span<const Neighbour> MemorySearcher::Search(const float* query, const Memo
     }
     for (size_t i = 0; i < index_.nan_.size() && nearest_.size() < k; ++i) Recheck(query, index_.nan_[i], k);
     std::sort_heap(nearest_.begin(), nearest_.end(), Nearer);
+    return nearest_;
+}
+
+std::span<const Neighbour> MemorySearcher::SearchRange(const float* query, double radius, const RowFilter* filter,
+                                                       size_t max_candidates) {
+    const size_t all = index_.vectors_.count;
+    nearest_.clear();
+    rechecked_ = 0;
+    filter_ = filter;
+    radius_ = radius;
+    if (search_.Begin(index_.space_, query, 0, max_candidates) != RowClass::kNormal) {
+        for (uint32_t row = 0; row < all; ++row) Recheck(query, row, all);
+        return nearest_;
+    }
+    for (const uint32_t row : index_.unbounded_) Recheck(query, row, all);
+    search_.SearchRange(radius);
+    search_.SetFilter(filter_);
+    for (size_t from = 0; from < index_.lists();) {
+        search_.BeginRound(max_candidates);
+        const size_t probed = ProbeLists(from, from, index_.lists(), 0);
+        search_.EndRound(probed);
+        for (Candidate candidate; search_.Next(&candidate);) Recheck(query, NumberOf(candidate.heap_tid), all);
+        if (search_.Exhausted()) from = probed;
+    }
     return nearest_;
 }
 
@@ -258,13 +284,13 @@ void MemorySearcher::Calibrate(Place place, const MemoryDepth& depth, Calibrator
     search_.TraceInto(&trace_);
     search_.BeginStoredRow(index_.space_, y.data(), depth.epsilon, index_.places());
     search_.BeginRound(k + kSpareRows + 1, depth.patience);  // with the row itself
-    search_.EndRound(ProbeLists(0, std::min(depth.probes, index_.lists()), depth.patience));
+    search_.EndRound(ProbeLists(0, 0, std::min(depth.probes, index_.lists()), depth.patience));
     search_.TraceInto(nullptr);
     calibrator->Add(trace_, place, depth.epsilon, depth.deepest, kSpareRows);
 }
 
-size_t MemorySearcher::ProbeLists(size_t least, size_t most, float patience) {
-    size_t probed = 0;
+size_t MemorySearcher::ProbeLists(size_t from, size_t least, size_t most, float patience) {
+    size_t probed = from;
     for (; probed < most; ++probed) {
         search_.RankTable(*index_.centroids_, ListSearch::RankAhead(probed, most, patience), probed);
         const RankedList& list = search_.ranked()[probed];

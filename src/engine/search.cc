@@ -47,6 +47,7 @@ void ListSearch::Reset(const Space& space) {
     rows_ = nullptr;
     whole_ = false;
     radius_ = std::numeric_limits<double>::infinity();
+    range_ = false;
 }
 
 RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
@@ -90,6 +91,12 @@ RowClass ListSearch::BeginRow(const Space& space, const float* x) {
     return RowClass::kNormal;
 }
 
+void ListSearch::SearchRange(double radius) noexcept {
+    radius_ = radius;
+    range_ = true;
+    true_bounds_ = TrueBounds(*space_, sketch_query_, row_query_.norm(), mean_product_);
+}
+
 // ---- A round ----
 
 bool ListSearch::Open() const noexcept {
@@ -121,14 +128,16 @@ void ListSearch::BeginRound(size_t k, float patience) {
     ceiling_ = kInfinity;
     threshold_ = limit_ = SketchRadius();
     best_.clear();
-    for (const Candidate& candidate : candidates_) Consider(candidate.upper);
+    if (!range_)
+        for (const Candidate& candidate : candidates_) Consider(candidate.upper);
     counters_.rounds++;
 }
 
 // The radius as a threshold: rounded so that a row at it passes.
 float ListSearch::SketchRadius() const noexcept {
     constexpr double kRounding = 1e-5;
-    if (radius_ == std::numeric_limits<double>::infinity()) return kInfinity;
+    if (std::isinf(radius_)) return static_cast<float>(radius_);
+    if (range_) return true_bounds_.Threshold(radius_);
     const double at = metric_ == Metric::kInnerProduct ? radius_ : std::max(radius_, 0.0);
     const double units = SketchUnits(at);
     return std::nextafterf(RoundUp(units + kRounding * std::fabs(units)), kInfinity);
@@ -188,12 +197,17 @@ float ListSearch::Demand(const RankedList& list) const noexcept {
 static constexpr uint64_t kEntriesPerMatch = 50;
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
-void ListSearch::BeginList(const RankedList& list) {
+BoundTerms ListSearch::TermsOf(const RankedList& list, SketchSource source) const noexcept {
+    if (range_) return true_bounds_.Terms({list.base, list.add_scale, list.reach, list.length}, source, radius_);
     const double sigma =
         static_cast<double>(sketch_query_.sum_scale()) * std::sqrt(static_cast<double>(space_->padded()) / 48);
     const double reach = std::hypot(static_cast<double>(list.reach), 1.67 * sigma);
-    terms_ = BoundTerms{list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
-                        epsilon_ * static_cast<float>(reach)};
+    return {list.base, list.add_scale, sketch_query_.sum_scale(), sketch_query_.sum_offset(),
+            epsilon_ * static_cast<float>(reach)};
+}
+
+void ListSearch::BeginList(const RankedList& list, SketchSource source) {
+    terms_ = TermsOf(list, source);
     list_filter_ = filter_;
     matched_ = false;
     rows_first_ = filter_ != nullptr && filter_->rows != nullptr && passed_ * kEntriesPerMatch <= asked_;
@@ -331,6 +345,8 @@ void ListSearch::Estimate(const BlockTrailer& trailer, uint32_t admitted) {
     uint32_t mask = ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_,
                                                   threshold_, bounds);
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
+    if (range_)
+        for (size_t v = 0; v < kBlockSize; v++) mask |= (std::isnan(bounds[v]) ? 1U : 0U) << v;
     mask &= admitted;
     const size_t first = survivors_.size();
     counters_.entries += kBlockSize;
@@ -395,7 +411,7 @@ std::span<const Survivor> ListSearch::EndList() {
 std::span<const Survivor> ListSearch::TakeSurvivors() {
     taken_.clear();
     const size_t best = std::min(survivors_.size(), 2 * k_);
-    if (best_.size() == k_) {
+    if (range_ || best_.size() == k_) {
         taken_.swap(survivors_);
         std::sort(taken_.begin(), taken_.end(), [](const Survivor& a, const Survivor& b) { return a.place < b.place; });
         return taken_;
@@ -432,7 +448,7 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     if (static_cast<double>(candidate.lower) > radius_) return;
     if (candidates_.size() >= max_candidates_) Forget();
     candidates_.push_back(candidate);
-    Consider(candidate.upper);
+    if (!range_) Consider(candidate.upper);
 }
 
 // Lets an upper bound into the k' best and tightens the threshold.
@@ -460,15 +476,25 @@ void ListSearch::Forget() {
     candidates_.erase(half, candidates_.end());
 }
 
+static bool InHeapOrder(const Candidate& a, const Candidate& b) noexcept {
+    const auto number = [](HeapTid tid) {
+        return uint64_t{tid.block_high} << 32 | uint64_t{tid.block_low} << 16 | tid.offset;
+    };
+    return number(a.heap_tid) < number(b.heap_tid);
+}
+
 void ListSearch::EndRound(size_t probed) {
     probed_ = probed;
     exhausted_ = threshold_ == limit_ && ceiling_ == kInfinity;
-    const bool all = Open() || Complete();  // no row that is nearer than one of them is still to come
+    const bool all = range_ || Open() || Complete();  // no row that is nearer than one of them is still to come
     const auto may_be_returned = [this, all](const Candidate& candidate) {
         return candidate.lower <= ceiling_ && (all || SketchUnits(candidate.lower) <= threshold_);
     };
     const auto end = std::partition(candidates_.begin(), candidates_.end(), may_be_returned);
-    std::sort(candidates_.begin(), end, [](const Candidate& a, const Candidate& b) { return a.lower < b.lower; });
+    if (range_)
+        std::sort(candidates_.begin(), end, InHeapOrder);
+    else
+        std::sort(candidates_.begin(), end, [](const Candidate& a, const Candidate& b) { return a.lower < b.lower; });
     next_ = 0;
     ready_ = static_cast<size_t>(end - candidates_.begin());
 }

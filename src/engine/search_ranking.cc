@@ -39,6 +39,7 @@ void ListSearch::EndRanking() {
     survivors_.clear();
     const std::span<float> estimates = estimates_.Reset(centroids_.size());
     for (size_t i = 0; i < centroids_.size(); i++) estimates[i] = centroids_[i].bound;
+    threshold_ = limit_;  // of the round that ranking is part of
 }
 
 std::span<const Survivor> ListSearch::NextCentroids(size_t count) {
@@ -64,12 +65,14 @@ void ListSearch::Rank(const Survivor& centroid, const int8_t* codes, float scale
         if (!(std::fabs(along) < 1e30)) along = 0;
         list.base = static_cast<float>(-product);
         list.add_scale = static_cast<float>(along);
+        list.length = static_cast<float>(std::sqrt(centroid_squared));
         list.reach = static_cast<float>(std::sqrt(std::max(0.0, norm_squared - along * product)));
         list.key = static_cast<float>(-product - kRhoWeight * row_query_.norm() * static_cast<double>(rho));
     } else {
         list.base = row_query_.SquaredDistance(codes, scale);
         list.add_scale = 1;
         list.reach = std::sqrt(list.base);
+        list.length = static_cast<float>(row_query_.norm()) + list.reach;
         list.key = list.base;
     }
     ranked_.push_back(list);
@@ -137,7 +140,10 @@ void ListSearch::EstimateTable(const CentroidTable& table, size_t wanted) {
 }
 
 std::span<const uint32_t> ListSearch::NearestLists(const CentroidTable& table, size_t count) {
-    if (estimates_.size() != table.size()) EstimateTable(table, count);
+    if (estimates_.size() != table.size()) {
+        EstimateTable(table, count);
+        threshold_ = limit_;  // of the round that ranking is part of
+    }
     return estimates_.Next(count);
 }
 

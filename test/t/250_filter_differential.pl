@@ -2,7 +2,8 @@
 # that sorting all matching rows gives, while rows come, change and go, and whatever the statistics say.
 #
 # With every list probed and bounds this wide nothing is left to chance; with the settings as they come the rows still
-# satisfy the WHERE clause, none comes twice, and there are as many as the LIMIT asks for or as match. To try longer:
+# satisfy the WHERE clause, none comes twice, and there are as many as the LIMIT asks for or as match. The rows within a
+# distance, in no order, are always all of them. To try longer:
 # ANNEX_DIFFERENTIAL_TABLES=200; a failure prints its seed.
 use strict;
 use warnings;
@@ -103,6 +104,7 @@ sub change
 		sub { "UPDATE t SET " . pick('a', 'n', 'x') . " = " . or_null(number(20)) . " WHERE id % $m = $r" },
 		sub { "UPDATE t SET c = 'c' || a, y = 'y' || a % 9, f = NOT f, z = b WHERE id % $m = $r" },
 		sub { "UPDATE t SET v = " . vector() . ", x = x + 1 WHERE id % " . 3 * $m . " = $r" },
+		sub { "UPDATE t SET b = (b + 1) % 100 WHERE v $operator " . vector() . ' < 1' },
 		sub { ('BEGIN', "UPDATE t SET a = a + 1, x = 3 WHERE id % $m = $r", insert(10), 'ROLLBACK') },
 		sub { 'VACUUM (INDEX_CLEANUP on) t' },
 		sub { 'ANALYZE t' },
@@ -226,6 +228,34 @@ sub compare_query
 	return;
 }
 
+# Rows within a distance, in no order. Nothing of the settings for recall matters here: no row may be missing.
+sub compare_range
+{
+	my ($name) = @_;
+	my $query = vector();
+	# the distance of a row, so that this row and no other decides; none at times
+	my $row = "(SELECT v $operator $query FROM t WHERE id = " . (1 + number(600)) . ')';
+	my $bound = pick($row, $row, $node->safe_psql('postgres', "SELECT coalesce($row, 1)") . '::float8', number(50) / 10, "'NaN'", "'-Infinity'");
+	my $distance = pick("v $operator $query", "$query $operator v");
+	my $range = pick("$distance < $bound", "$distance <= $bound", "$bound > $distance", "$bound >= $distance", "$distance BETWEEN 0.5 AND $bound");
+	my $filter = number(2) ? '' : ' AND ' . filter($query, 1 + number(2));
+	my $statement = "SELECT array_agg(id ORDER BY id) FROM t WHERE $range$filter";
+	my $joined = "SELECT g, array_agg(id ORDER BY id) FROM generate_series(-1, 5) AS g CROSS JOIN LATERAL (SELECT id FROM t"
+	  . " WHERE $distance < g * 0.7 $filter OFFSET 0) AS near GROUP BY g ORDER BY g";
+	my $alone = "$by_index SET LOCAL enable_bitmapscan = off; SET LOCAL work_mem = " . pick("'64kB'", "'4MB'") . ';';
+	my $output = $node->safe_psql('postgres', join "\n", "BEGIN; $by_sorting $statement;", '\echo ==', "$joined; COMMIT;",
+		'\echo ==', "BEGIN; $alone $statement;", '\echo ==', "$joined;", '\echo ==',
+		"SET LOCAL plan_cache_mode = force_generic_plan; PREPARE p AS $statement; EXECUTE p; DEALLOCATE p; COMMIT;", '\echo ==',
+		"$statement;", '\echo ==', "BEGIN; $alone EXPLAIN (COSTS off) $statement; COMMIT;");
+	my ($all, $all_joined, $index, $join, $generic, $default, $plan) = split /^==\n/m, $output;
+	is($index, $all, "$name: the rows within a distance: $range$filter");
+	is($join, $all_joined, "$name: the rows within a distance, a join: $distance$filter");
+	is($generic, $all, "$name: the rows within a distance, prepared: $range$filter");
+	is($default, $all, "$name: the rows within a distance, as the planner likes: $range$filter");
+	$taken{range}++ if $plan =~ /Way: range/;
+	return;
+}
+
 for my $table (1 .. $tables)
 {
 	$node->safe_psql('postgres', join('', map { "$_;\n" } new_table()));
@@ -233,6 +263,7 @@ for my $table (1 .. $tables)
 	for my $round (1 .. 4)
 	{
 		compare_query("$name, round $round") for 1 .. 4;
+		compare_range("$name, round $round") for 1 .. 4;
 		$node->safe_psql('postgres', join('', map { "$_;\n" } map { change() } 1 .. 1 + number(4)));
 	}
 	verify_ok($node, $name, 't_v');
@@ -240,7 +271,7 @@ for my $table (1 .. $tables)
 }
 diag("repeat it with ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables") unless Test::More->builder->is_passing;
 note('ways taken: ' . join ', ', map { "$_ $taken{$_}" } sort keys %taken);
-for my $way (grep { $_ ne 'auto' } @ways) { cmp_ok($taken{$way} || 0, '>', 0, "some scans took the way \"$way\"") }
+for my $way ('range', grep { $_ ne 'auto' } @ways) { cmp_ok($taken{$way} || 0, '>', 0, "some scans took the way \"$way\"") }
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal|leaked|still referenced|refcount/, 'no crash, no leak');
 $node->stop;
 done_testing();

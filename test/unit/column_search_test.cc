@@ -92,7 +92,7 @@ Bounds SearchList(const List& list, const RowFilter* filter, ListSearch* search,
     EXPECT_EQ(search->Begin(list.space, query.data(), 1.9F, 1000), RowClass::kNormal);
     search->SetFilter(filter);
     search->BeginRound(10);
-    search->BeginList({1, 1, 1, 1, {}});
+    search->BeginList({1, 1, 1, 1, 1, {}});
     feed(search);
     return Take(search);
 }

@@ -18,11 +18,24 @@ struct SearchEstimate {
     bool tested;    // whether each row is looked up in a set
 };
 
+// A search for all rows within a distance. What is not known while planning is nullptr.
+struct RangeSearch {
+    const Const* query;
+    const Const* radius;
+    double share;  // of the index's rows that conditions on its columns let through, above 0 up to 1
+};
+
+struct RangeEstimate {
+    double within;  // of the index's rows, the share within the distance
+    Cost cost;      // of the search, without the table
+};
+
 struct OrderedAccessMethod {
     amgettuple_function gettuple;
     amcostestimate_function cost_estimate;
     // What the search costs up to its last row, without the table: fetching rows is the executor's.
     Cost (*search_cost)(const IndexOptInfo* index, const SearchEstimate& search);
+    RangeEstimate (*range_estimate)(const IndexOptInfo* index, const RangeSearch& search);
 };
 
 // `method` must live as long as the library.

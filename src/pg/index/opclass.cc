@@ -88,6 +88,20 @@ const float* QueryFloats(const FloatReader& reader, Datum value) {
     return Read(reader, value, CheckSameDimensions);
 }
 
+static int DimensionsOf(const FloatReader& reader, Datum datum) {
+    switch (reader.opclass->element) {
+        case ElementType::kVector:
+            return DatumGetDense<Vector>(datum)->dim;
+        case ElementType::kHalfvec:
+            return DatumGetDense<HalfVector>(datum)->dim;
+    }
+    elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
+}
+
+const float* QueryFloatsIfFit(const FloatReader& reader, Datum value) {
+    return DimensionsOf(reader, value) == reader.dimensions ? QueryFloats(reader, value) : nullptr;
+}
+
 }  // namespace annex::pg
 
 using namespace annex::pg;

@@ -44,5 +44,7 @@ struct FloatReader {
 [[nodiscard]] const float* IndexedFloats(const FloatReader& reader, Datum value);
 // The same for the query of a scan, whose message differs.
 [[nodiscard]] const float* QueryFloats(const FloatReader& reader, Datum value);
+// The same for a planner, which leaves the error to the scan: nullptr.
+[[nodiscard]] const float* QueryFloatsIfFit(const FloatReader& reader, Datum value);
 
 }  // namespace annex::pg

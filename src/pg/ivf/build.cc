@@ -317,7 +317,7 @@ static void InitMeta(Build* build, const OpclassInfo& info, const ColumnLayout& 
     meta->lists = 1;
     meta->seed = kSeed;
     meta->list_option = static_cast<uint32>(ListsOption(build->index));
-    meta->generation = meta->newest = meta->switched_to = 1;
+    meta->generation = meta->newest = meta->switched_to = kBuiltGeneration;
     meta->root.state = ListState::kUsed;
     meta->root.level = 1;
     meta->root.generation = meta->generation;

@@ -3,6 +3,10 @@
 // A scan is priced as its first round, which is to find all rows that the LIMIT wants, and as what comes after it if
 // the executor goes on to the end of the index; PostgreSQL takes a share of the latter by the rows that it expects to
 // read.
+#include "annex/range_estimate.h"
+#include "pg/guard.h"
+#include "pg/index/opclass.h"
+#include "pg/ivf/cache.h"
 #include "pg/ivf/ivf.h"
 
 extern "C" {
@@ -145,6 +149,51 @@ static Cost FurtherRounds(const Shape& shape, double returned) {
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {
     return FirstRound(ShapeOf(index), search);
 }
+
+// ---- A search for all rows within a distance ----
+
+// Where nothing is known of the query, or the centroids are too many to be kept. PostgreSQL takes a third of the rows
+// for any inequality, and so little for a range with two ends, which a distance is in every dimension.
+static constexpr RangeShares kUnknownRange{DEFAULT_RANGE_INEQ_SEL, 0.9};
+
+// By the centroids that scans of this backend keep anyway.
+static RangeShares SharesWithin(const IndexOptInfo* info, MetaPage* meta, const RangeSearch& search) {
+    if (search.query == nullptr || search.radius == nullptr) return kUnknownRange;
+    if (search.query->constisnull || search.radius->constisnull) return {0, 0};
+    const double radius = DatumGetFloat8(search.radius->constvalue);
+    if (std::isnan(radius)) return {1, 1};
+    RangeShares shares = kUnknownRange;
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ivf range estimate", ALLOCSET_SMALL_SIZES);
+    MemoryContext old_context = MemoryContextSwitchTo(context);
+    Relation index = index_open(info->indexoid, NoLock);
+    const CachedIndex* cached = AcquireIndex(index, meta, context);
+    const CentroidTable* centroids = CentroidsOf(*cached);
+    const FloatReader reader = NewFloatReader(index, static_cast<int>(meta->dimensions));
+    const float* query = QueryFloatsIfFit(reader, search.query->constvalue);
+    if (centroids != nullptr && query != nullptr)
+        Guard([&] { shares = EstimateRange(SpaceOf(*cached), *centroids, query, radius); });
+    index_close(index, NoLock);
+    MemoryContextSwitchTo(old_context);
+    MemoryContextDelete(context);
+    return shares;
+}
+
+// Every list is read once, and the rows that sketches do not rule out.
+RangeEstimate EstimateRangeSearch(const IndexOptInfo* index, const RangeSearch& search) {
+    const Shape& shape = ShapeOf(index);
+    MetaPage meta = shape.meta;
+    const RangeShares shares = SharesWithin(index, &meta, search);
+    const auto lists = static_cast<double>(shape.meta.lists);
+    const double refined = std::max(shape.rows * search.share * shares.passed, 1.0);
+    const double estimated = shape.entries * (1 - std::pow(1 - search.share, kBlockSize));
+    const double pages =
+        2 + shape.root_pages + lists / shape.rows_per_page + shape.list_pages + std::min(refined, shape.row_pages);
+    const double cpu = kPrepare + kSketch * (lists + estimated) + kRefine * (lists + refined);
+    elog(DEBUG2, "rows within the distance: %.4f, refined: %.4f", shares.within, shares.passed);
+    return {shares.within, pages * shape.page_cost + cpu * cpu_operator_cost};
+}
+
+// ---- PostgreSQL's callback ----
 
 // Rows that the scan should find first: what the LIMIT wants, and more where a filter takes some away.
 static double WantedRows(const PlannerInfo* root, const IndexPath* path, Selectivity selectivity) {

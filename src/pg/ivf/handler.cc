@@ -25,7 +25,7 @@ namespace annex::pg::ivf {
 
 void InitIvf() {
     DefineOptionsAndSettings();
-    static constexpr OrderedAccessMethod method{ivfgettuple, ivfcostestimate, SearchCost};
+    static constexpr OrderedAccessMethod method{ivfgettuple, ivfcostestimate, SearchCost, EstimateRangeSearch};
     RegisterOrderedAccessMethod(&method);
 }
 

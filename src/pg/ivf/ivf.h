@@ -65,6 +65,7 @@ struct ScanSettings {
 
 // What a search costs up to its last row (pg/index/access_method.h).
 [[nodiscard]] Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search);
+[[nodiscard]] RangeEstimate EstimateRangeSearch(const IndexOptInfo* index, const RangeSearch& search);
 
 void DefineOptionsAndSettings();
 

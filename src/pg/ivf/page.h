@@ -74,6 +74,10 @@ inline ItemPointerData ToItemPointer(HeapTid tid) {
 // A list lives in the generations [generation, died) of the index: a scan uses the lists of the generation that it read
 // from the meta page, so that one change there replaces any number of lists at once. A used descriptor whose generation
 // is still to come is being built; one that has died becomes retired, and unused when nobody can need its pages.
+// The lists of a build are of the first generation. Their sketches were computed from vectors, those of later
+// generations from rows of 8 bits.
+inline constexpr uint64 kBuiltGeneration = 1;
+
 enum class ListState : uint8 { kUnused = 0, kUsed = 1, kRetired = 2 };
 
 struct ListDescriptor {

@@ -70,7 +70,8 @@ static bool ProbeList(Prober* prober, const RankedList& list) {
         CheckMoved(prober->index, *prober->meta, id.block, "a centroid names a list that is not live");
         return false;
     }
-    Guard([&] { search->BeginList(list); });
+    const bool relisted = descriptor.generation != kBuiltGeneration;
+    Guard([&] { search->BeginList(list, relisted ? SketchSource::kCodes : SketchSource::kVectors); });
     const bool complete = FeedList(&prober->file, *prober->meta, search, id, descriptor, [&] {
         if (!search->Crowded()) return;
         std::span<const Survivor> survivors;

@@ -7,12 +7,13 @@
 //                a wider one: twice the lists, four times the rows
 //   last rows    NaN, then NULL
 // In all of them rows that OrderedScan::rows does not hold are left out. With a radius, rounds end when no list has
-// anything more within it, and there are no last rows.
+// anything more within it, and there are no last rows. An unordered scan looks into each list once, a round being as
+// many of them as it takes to find some rows.
 // A query for which no distance can be bounded returns every row in the order of the pages instead: with distance NaN
 // for a zero vector under cosine, NULL for a NULL, and bound -infinity for one beyond the range.
 //
 // The executor computes exact distances from the heap tuples and sorts by them; the bounds returned here are true lower
-// bounds.
+// bounds. Those of an unordered scan are all the same, so that it returns rows at once.
 #include "pg/guard.h"
 #include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
@@ -43,6 +44,8 @@ static constexpr double kSureness = 0.7;
 static constexpr double kRowsBeyondLimit = 2;
 // The first round where LIMIT is not known.
 static constexpr double kFirstRound = 40;
+// More than a round can want.
+static constexpr double kMostRows = 1e9;
 // Memory of a candidate: itself, its place in the set of rows seen, and half of it again for growth.
 static constexpr Size kCandidateBytes = 64;
 
@@ -70,6 +73,7 @@ struct IvfScan {
     bool widened;   // it is not the first
     uint32 probed;  // lists probed by now
     uint32 most;    // lists that the round might probe
+    uint32 from;    // the first list of the round
     HeapAhead heap_ahead;
     double heap_rows;       // that may still be asked for
     float last_bound;       // greatest bound returned so far, for ivf.ordering = strict
@@ -227,12 +231,18 @@ static void Start(IndexScanDesc desc) {
     scan->filter.rows = scan->ordered.rows;
     const Space& space = SpaceOf(*scan->prober.cached);
     Guard([&] {
-        row_class = scan->prober.search->Begin(space, query, scan->settings.epsilon, candidates);
-        if (scan->bounded) scan->prober.search->SetRadius(scan->ordered.radius);
+        ListSearch* search = scan->prober.search;
+        row_class = search->Begin(space, query, scan->settings.epsilon, candidates);
+        if (row_class == RowClass::kNormal && scan->ordered.unordered)
+            search->SearchRange(scan->ordered.radius);
+        else if (scan->bounded)
+            search->SetRadius(scan->ordered.radius);
     });
     if (row_class == RowClass::kNaN) {
         GoByPages(scan, get_float8_nan(), false);
     } else if (row_class == RowClass::kUnbounded) {
+        GoByPages(scan, -get_float8_infinity(), false);
+    } else if (scan->ordered.unordered && !scan->bounded) {
         GoByPages(scan, -get_float8_infinity(), false);
     }
 }
@@ -255,6 +265,7 @@ static void CountSearch(IvfScan* scan) {
 static void RunRound(IndexScanDesc desc, Round round) {
     IvfScan* scan = ScanOf(desc);
     scan->most = round.most;
+    scan->from = round.from;
     scan->filter.rows = scan->ordered.rows;
     const bool filtered = scan->filter.rows != nullptr || scan->filter.columns != nullptr;
     scan->prober.search->SetFilter(filtered ? &scan->filter : nullptr);
@@ -264,7 +275,7 @@ static void RunRound(IndexScanDesc desc, Round round) {
         ReadMeta(desc->indexRelation, &scan->meta);
         UseGeneration(desc);
         Guard([&] { scan->prober.search->RankAgain(); });
-        round.from = 0;
+        scan->from = round.from = 0;
     }
     CountSearch(scan);
 }
@@ -283,13 +294,36 @@ static void StartAgain(IndexScanDesc desc) {
     RunFirstRound(desc);
 }
 
+// The next lists of an unordered scan; of those of the round before where memory did not suffice for what they have.
+static bool NextRange(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    const uint32 lists = scan->meta.lists;
+    const bool exhausted = scan->prober.search->Exhausted();
+    if (exhausted && scan->probed >= lists) return false;
+    const uint32 from = exhausted ? scan->probed : scan->from;
+    scan->k = std::min(4 * scan->k, kMostRows);
+    RunRound(desc, {from, from, lists, scan->k, 0});
+    return true;
+}
+
+static void StartRange(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    scan->k = kFirstRound;
+    scan->heap_rows = get_float8_infinity();
+    RunRound(desc, {0, 0, scan->meta.lists, scan->k, 0});
+}
+
 static void StartRounds(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
-    const double limit = WantedRows(desc);
     scan->stage = Stage::kRounds;
+    scan->heap_ahead.Begin(desc->heapRelation);
+    if (scan->ordered.unordered) {
+        StartRange(desc);
+        return;
+    }
+    const double limit = WantedRows(desc);
     scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
     scan->widened = false;
-    scan->heap_ahead.Begin(desc->heapRelation);
     scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
     if (scan->ordered.rows == scan->filter.rows)
         RunFirstRound(desc);
@@ -320,7 +354,7 @@ static bool WidenRound(IvfScan* scan) {
     if (ordered->stop) return false;
     const bool another_set = ordered->rows != scan->filter.rows;
     const bool told = ordered->next_round != nullptr && ordered->wanted > 0;
-    const double grown = scan->k < 1e9 ? 4 * scan->k : scan->k;
+    const double grown = scan->k < kMostRows ? 4 * scan->k : scan->k;
     const double needed = told ? RowsForWanted(*ordered) + kSpareRows : grown;
     scan->k = another_set || !scan->widened ? needed : std::max(needed, grown);
     scan->widened = !another_set;
@@ -331,6 +365,7 @@ static bool WidenRound(IvfScan* scan) {
 // come to an end.
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
+    if (scan->ordered.unordered) return NextRange(desc);
     const uint32 lists = scan->meta.lists;
     const bool exhausted = scan->prober.search->Exhausted();
     const bool sweep = scan->bounded && exhausted && !scan->swept;
@@ -433,9 +468,10 @@ static void StartLastRows(IvfScan* scan) {
 static bool Return(IndexScanDesc desc, HeapTid tid, double bound, bool null) {
     desc->xs_heaptid = ToItemPointer(tid);
     desc->xs_recheck = ScanOf(desc)->columns.conditions.recheck;
-    desc->xs_recheckorderby = true;
-    desc->xs_orderbyvals[0] = Float8GetDatum(bound);
-    desc->xs_orderbynulls[0] = null;
+    const bool unordered = ScanOf(desc)->ordered.unordered;
+    desc->xs_recheckorderby = !unordered;
+    desc->xs_orderbyvals[0] = Float8GetDatum(unordered ? 0 : bound);
+    desc->xs_orderbynulls[0] = null && !unordered;
     ScanOf(desc)->ordered.counters.returned++;
     return true;
 }
@@ -466,7 +502,7 @@ static bool NextCandidate(IndexScanDesc desc, Candidate* candidate) {
                 return true;
             }
             // Found too late for its place in the order.
-            if (!StrictOrder()) return true;
+            if (!StrictOrder() || scan->ordered.unordered) return true;
         }
         if (!NextRound(desc)) return false;
     }

@@ -2,7 +2,7 @@
 //
 // v <-> q < r, v <-> q <= r, and the same from right to left, where the distance is the one of the ORDER BY, with its
 // operands in either order, and r depends on no row. The Filter tests the condition all the same, so that it does not
-// matter here whether equality is allowed.
+// matter here whether equality is allowed. Without an ORDER BY, the condition itself says which distance it is about.
 #include "pg/planner/paths.h"
 
 extern "C" {
@@ -42,16 +42,33 @@ static int LesserArgument(const OpExpr* clause) {
     }
 }
 
-static Node* BoundIn(Node* clause, Node* distance, Node* commuted) {
-    if (!IsA(clause, OpExpr)) return nullptr;
+// `compared` is less than `bound`, which depends on no row; both are nullptr if the clause says no such thing.
+struct Bound {
+    Node* compared;
+    Node* bound;
+};
+
+static Bound BoundOf(Node* clause) {
+    if (!IsA(clause, OpExpr)) return {nullptr, nullptr};
     const auto* comparison = reinterpret_cast<const OpExpr*>(clause);
     const int lesser = LesserArgument(comparison);
-    if (lesser < 0) return nullptr;
+    if (lesser < 0) return {nullptr, nullptr};
     auto* compared = static_cast<Node*>(list_nth(comparison->args, lesser));
     auto* bound = static_cast<Node*>(list_nth(comparison->args, 1 - lesser));
-    if (!equal(compared, distance) && !(commuted != nullptr && equal(compared, commuted))) return nullptr;
-    if (contain_var_clause(bound) || contain_volatile_functions(bound) || contain_subplans(bound)) return nullptr;
-    return bound;
+    if (contain_var_clause(bound) || contain_volatile_functions(bound) || contain_subplans(bound))
+        return {nullptr, nullptr};
+    return {compared, bound};
+}
+
+Node* BoundedDistance(Node* clause) {
+    return BoundOf(clause).compared;
+}
+
+static Node* BoundIn(Node* clause, Node* distance, Node* commuted) {
+    const Bound bound = BoundOf(clause);
+    if (bound.compared == nullptr) return nullptr;
+    if (!equal(bound.compared, distance) && !(commuted != nullptr && equal(bound.compared, commuted))) return nullptr;
+    return bound.bound;
 }
 
 List* DistanceBounds(Node* distance, List* clauses, List** others) {

@@ -29,7 +29,8 @@ static void AddWorkers(const FilteredState* state, uint64* starts) {
     const uint64 sets = std::min(searches, bitmaps - std::min(sorts, bitmaps));
     starts[static_cast<int>(Way::kExact)] += sorts;
     starts[static_cast<int>(Way::kSet)] += sets;
-    starts[static_cast<int>(Way::kPlain)] += searches - sets;
+    const Way alone = state->plan.way == Way::kRange ? Way::kRange : Way::kPlain;
+    starts[static_cast<int>(alone)] += searches - sets;
 }
 
 // The way, or, of a node that was started more than once, each one with how often it was taken.

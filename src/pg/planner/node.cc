@@ -3,7 +3,8 @@
 // The way is settled when the first row is asked for. Where the planner expects most rows to pass, the index gives rows
 // and the filter rejects some (plain). Else the bitmap of the WHERE clause runs, and its true size decides between
 // sorting its rows (exact) and searching for them (set). A plain scan that finds too few rows in its first round gets a
-// set for the next one; if it has found none at all and there are few, they are sorted.
+// set for the next one; if it has found none at all and there are few, they are sorted. A plan without an order goes by
+// range, whatever it finds.
 #include "pg/planner/node.h"
 
 extern "C" {
@@ -116,6 +117,11 @@ static void GoPlain(FilteredState* state) {
     GoSearching(state, Way::kPlain, nullptr, state->plan.plain_share);
 }
 
+static void GoByRange(FilteredState* state) {
+    GoSearching(state, Way::kRange, nullptr, 1);
+    state->scan->unordered = true;
+}
+
 static void GoBySet(FilteredState* state) {
     GoSearching(state, Way::kSet, state->set, state->plan.set_share);
 }
@@ -211,7 +217,9 @@ static void Start(FilteredState* state) {
         state->source = state->ordered;
         return;
     }
-    if (FirstWay(state) == Way::kPlain)
+    if (state->plan.way == Way::kRange)
+        GoByRange(state);
+    else if (FirstWay(state) == Way::kPlain)
         GoPlain(state);
     else
         GoByBitmap(state);

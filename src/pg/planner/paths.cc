@@ -1,7 +1,8 @@
 // Puts the filtered scan in the place of PostgreSQL's ordered index scans of our indexes, where there is a filter.
 //
 // The hook runs when PostgreSQL has made all paths of a table, or of a partition. Whatever gave rows in order of
-// distance by one of our indexes is taken out and becomes the first child of a path that can do more.
+// distance by one of our indexes is taken out and becomes the first child of a path that can do more. Scans without an
+// order come from range.cc.
 #include "pg/planner/paths.h"
 
 extern "C" {
@@ -82,6 +83,7 @@ static void FilteredPathsHook(PlannerInfo* root, RelOptInfo* table, Index index,
     if (!filtered_scan_enabled || !enable_indexscan || entry->rtekind != RTE_RELATION || table->baserestrictinfo == NIL)
         return;
     ReplaceOrderedScans(root, table);
+    AddRangePaths(root, table);
 }
 }
 

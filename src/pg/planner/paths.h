@@ -19,4 +19,10 @@ void InstallPathHook();
 // gets the clauses that are none.
 [[nodiscard]] List* DistanceBounds(Node* distance, List* clauses, List** others);
 
+// What the clause sets an upper bound to that depends on no row; nullptr if it does no such thing.
+[[nodiscard]] Node* BoundedDistance(Node* clause);
+
+// Adds scans of our indexes for the rows within a distance to the table's paths.
+void AddRangePaths(PlannerInfo* root, RelOptInfo* table);
+
 }  // namespace annex::pg

@@ -21,6 +21,8 @@ const char* WayName(Way way) {
             return "exact";
         case Way::kPlain:
             return "plain";
+        case Way::kRange:
+            return "range";
     }
     return "";
 }
@@ -62,6 +64,15 @@ static void AddTid(Plan* plan, Index table) {
     }
 }
 
+// Of a child. Without any column of its own this node would be taken to give rows of the table.
+static List* ColumnsOf(Plan* child) {
+    if (child->targetlist == NIL) {
+        auto* constant = reinterpret_cast<Expr*>(makeBoolConst(true, false));
+        child->targetlist = list_make1(makeTargetEntry(constant, 1, nullptr, false));
+    }
+    return static_cast<List*>(copyObjectImpl(child->targetlist));
+}
+
 extern "C" {
 
 // The children evaluate every clause; this node projects what they give.
@@ -80,7 +91,7 @@ static Plan* PlanFilteredPath(PlannerInfo* root, RelOptInfo* table, CustomPath* 
     scan->custom_exprs = list_concat_copy(static_cast<List*>(lsecond(path->custom_private)),
                                           static_cast<List*>(lthird(path->custom_private)));
     scan->custom_private = lappend(list_copy(linitial_node(List, path->custom_private)), keys);
-    scan->custom_scan_tlist = static_cast<List*>(copyObjectImpl(static_cast<Plan*>(linitial(children))->targetlist));
+    scan->custom_scan_tlist = ColumnsOf(static_cast<Plan*>(linitial(children)));
     scan->methods = &filtered_scan_methods;
     return &scan->scan.plan;
 }

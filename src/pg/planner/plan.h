@@ -23,8 +23,9 @@ enum class Way : int {
     kSet,    // the index is searched for rows of a set, which the bitmap of the WHERE clause becomes
     kExact,  // the rows of the bitmap are sorted by their distances
     kPlain,  // the index gives rows, of which the filter lets some through; a set comes later when those are too few
+    kRange,  // the index gives all rows within a distance, in no order: a plan of its own, which has no other way
 };
-inline constexpr int kWays = 3;
+inline constexpr int kWays = 4;
 [[nodiscard]] const char* WayName(Way way);
 
 // What the node knows of the planner's estimates.

@@ -46,6 +46,7 @@ class Estimate {
     explicit Estimate(const FilteredScan& scan);
     void Fill(FilteredPlan* plan) const;
     [[nodiscard]] PathCost Cheapest(Way first) const;
+    [[nodiscard]] PathCost Range() const;
 
   private:
     [[nodiscard]] double TablePages(double rows) const;
@@ -70,6 +71,7 @@ class Estimate {
     Cost bitmap_cost_ = 0;
     Cost page_cost_;  // of a page of the table
     Cost random_page_cost_;
+    Cost sequential_page_cost_;
     Cost filter_cost_;
     Cost distance_cost_;
 };
@@ -93,11 +95,10 @@ Estimate::Estimate(const FilteredScan& scan)
         set_rows_ = std::max(Rows(tuples_ * selectivity), matching_);
     }
 
-    double sequential_page_cost;
-    get_tablespace_page_costs(table->reltablespace, &random_page_cost_, &sequential_page_cost);
+    get_tablespace_page_costs(table->reltablespace, &random_page_cost_, &sequential_page_cost_);
     const double pages = root->total_table_pages + static_cast<double>(scan.ordered->indexinfo->pages);
     const double cached = std::min(static_cast<double>(effective_cache_size) / Rows(pages), 1.0);
-    page_cost_ = cached * kCachedPage * sequential_page_cost + (1 - cached) * random_page_cost_;
+    page_cost_ = cached * kCachedPage * sequential_page_cost_ + (1 - cached) * random_page_cost_;
 
     QualCost cost;
     cost_qual_eval(&cost, scan.others, root);
@@ -223,7 +224,53 @@ PathCost Estimate::Cheapest(Way first) const {
     return AtLimit(postgres) < AtLimit(cheapest) ? postgres : cheapest;
 }
 
+// The value of an expression if it can be known now.
+const Const* ValueOf(PlannerInfo* root, Node* expression) {
+    Node* value = estimate_expression_value(root, expression);
+    return IsA(value, Const) ? reinterpret_cast<const Const*>(value) : nullptr;
+}
+
+// The least of the bounds, NULL before any number; nullptr if one of them is not known.
+const Const* LeastBound(PlannerInfo* root, List* bounds) {
+    const Const* least = nullptr;
+    ListCell* cell;
+    foreach (cell, bounds) {
+        const Const* bound = ValueOf(root, static_cast<Node*>(lfirst(cell)));
+        if (bound == nullptr || bound->constisnull) return bound;
+        if (least == nullptr || float8_lt(DatumGetFloat8(bound->constvalue), DatumGetFloat8(least->constvalue)))
+            least = bound;
+    }
+    return least;
+}
+
+// Rows of the table come in the order of their pages, some hundreds or thousands at a time; pages are priced as those
+// of a bitmap heap scan.
+PathCost Estimate::Range() const {
+    const auto* distance = reinterpret_cast<const OpExpr*>(linitial(scan_.ordered->indexorderbys));
+    const RangeEstimate search = method_->range_estimate(
+        scan_.ordered->indexinfo,
+        {ValueOf(scan_.root, static_cast<Node*>(lsecond(distance->args))), LeastBound(scan_.root, scan_.bounds),
+         std::clamp(searched_ / tuples_, 1 / tuples_, 1.0)});
+    const double within = Rows(searched_ * search.within);
+    const double all = Rows(static_cast<double>(scan_.table->pages));
+    const double pages = TablePages(within);
+    const Cost page = pages >= 2
+                          ? random_page_cost_ - (random_page_cost_ - sequential_page_cost_) * std::sqrt(pages / all)
+                          : random_page_cost_;
+    const Cost node = kNode * cpu_operator_cost;
+    const Cost fetches = pages * page + within * (filter_cost_ + distance_cost_);
+    return {node, node + search.cost + fetches};
+}
+
 }  // namespace
+
+void EstimateRangeScan(const FilteredScan& scan, FilteredPlan* plan, PathCost* cost) {
+    const Estimate estimate(scan);
+    *plan = FilteredPlan{};
+    estimate.Fill(plan);
+    plan->way = Way::kRange;
+    *cost = estimate.Range();
+}
 
 void EstimateWays(const FilteredScan& scan, FilteredPlan* plan, PathCost* cost) {
     const Estimate estimate(scan);

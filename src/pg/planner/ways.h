@@ -32,4 +32,7 @@ struct PathCost {
 // What the node is to know, and what the path costs: both in one go, since they rest on the same estimates.
 void EstimateWays(const FilteredScan& scan, FilteredPlan* plan, PathCost* cost);
 
+// The same of a scan for the rows within the bounds, in no order.
+void EstimateRangeScan(const FilteredScan& scan, FilteredPlan* plan, PathCost* cost);
+
 }  // namespace annex::pg
