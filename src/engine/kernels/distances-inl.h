@@ -132,6 +132,15 @@ HWY_INLINE FloatVector LoadFirst(const uint16_t* halfs, size_t count) {
 #endif
 }
 
+// The last `rest` < kLanes of n values, among zeros; reads nothing before or behind the n. Where there are enough, a
+// whole vector is read, and what was counted already set to zero: a read in part takes many times as long when what it
+// leaves out lies on a page that is not there, and a constant beside which it happens has it at every row.
+template <class Number>
+HWY_INLINE FloatVector LoadRest(const Number* p, size_t n, size_t rest) {
+    if (n < kLanes) return LoadFirst(p, rest);
+    return hn::IfThenZeroElse(hn::FirstN(kFloats, kLanes - rest), Load(p + n - kLanes));
+}
+
 HWY_INLINE float Sum(FloatVector v) {
     return hn::GetLane(hn::SumOfLanes(kFloats, v));
 }
@@ -170,7 +179,7 @@ HWY_INLINE float SumOverPairs(const Number* a, const Number* b, size_t n) {
         sum3 = Step::Do(Load(a + i + 3 * kLanes), Load(b + i + 3 * kLanes), sum3);
     }
     for (; i + kLanes <= n; i += kLanes) sum0 = Step::Do(Load(a + i), Load(b + i), sum0);
-    if (i < n) sum1 = Step::Do(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i), sum1);
+    if (i < n) sum1 = Step::Do(LoadRest(a, n, n - i), LoadRest(b, n, n - i), sum1);
     return Sum(hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)));
 }
 
@@ -198,7 +207,7 @@ HWY_INLINE CosineSums CosineOf(const Number* a, const Number* b, size_t n) {
         odd.Add(Load(a + i + kLanes), Load(b + i + kLanes));
     }
     for (; i + kLanes <= n; i += kLanes) even.Add(Load(a + i), Load(b + i));
-    if (i < n) odd.Add(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i));
+    if (i < n) odd.Add(LoadRest(a, n, n - i), LoadRest(b, n, n - i));
     return {Sum(hn::Add(even.product, odd.product)), Sum(hn::Add(even.norm_a, odd.norm_a)),
             Sum(hn::Add(even.norm_b, odd.norm_b))};
 }
