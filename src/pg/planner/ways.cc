@@ -53,7 +53,8 @@ class Estimate {
     [[nodiscard]] Cost Search(double wanted, double share, bool tested) const;
     [[nodiscard]] Cost Exact(double rows) const;
     [[nodiscard]] Cost Set(double rows) const;
-    [[nodiscard]] Cost Plain() const;
+    [[nodiscard]] double FetchedPlain() const;
+    [[nodiscard]] Cost Plain(double fetched) const;
     [[nodiscard]] double RowsWorthSorting() const;
     [[nodiscard]] Cost AtLimit(PathCost cost) const;
     [[nodiscard]] PathCost PlainPath() const;
@@ -127,8 +128,11 @@ Cost Estimate::Set(double rows) const {
            fetched * (page_cost_ + filter_cost_ + distance_cost_ + kQueuedRow * cpu_operator_cost);
 }
 
-Cost Estimate::Plain() const {
-    const double fetched = std::min(wanted_ * searched_ / matching_, searched_);
+double Estimate::FetchedPlain() const {
+    return std::min(wanted_ * searched_ / matching_, searched_);
+}
+
+Cost Estimate::Plain(double fetched) const {
     return Search(fetched, searched_ / tuples_, false) +
            fetched * (page_cost_ + filter_cost_ + distance_cost_ + kQueuedRow * cpu_operator_cost);
 }
@@ -145,7 +149,10 @@ void Estimate::Fill(FilteredPlan* plan) const {
     plan->way = Way::kPlain;
     plan->plain_share = std::min(matching_ / searched_, 1.0);
     plan->column_share = std::min(searched_ / Rows(scan_.ordered->indexinfo->tuples), 1.0);
-    plan->row_cost = page_cost_ + filter_cost_ + distance_cost_ + kQueuedRow * cpu_operator_cost;
+    // The search that finds a further row costs more than reading it.
+    const double fetched = FetchedPlain();
+    const Cost plain = Plain(fetched);
+    plan->row_cost = (Plain(2 * fetched) - plain) / fetched;
     plan->rows_per_page = tuples_ / Rows(static_cast<double>(scan_.table->pages));
     if (scan_.bitmap == nullptr) return;
     const Cost bitmap = set_rows_ * kBitmapRow * cpu_operator_cost;
@@ -156,7 +163,6 @@ void Estimate::Fill(FilteredPlan* plan) const {
     plan->set_share = matching_ / set_rows_;
     plan->exact_rows = RowsWorthSorting();
     plan->set_cost = bitmap + set;
-    const Cost plain = Plain();
     if (bitmap + std::min(set, exact) < plain) plan->way = exact < set ? Way::kExact : Way::kSet;
     elog(DEBUG2, "filtered scan of %.0f rows: bitmap %.1f, set %.1f, exact %.1f (up to %.0f rows), plain %.1f",
          set_rows_, bitmap, set, exact, plan->exact_rows, plain);
