@@ -78,6 +78,28 @@ SELECT call, e.* FROM unnest(ARRAY[
 	$$vector_dims('{}/1'::sparsevec)$$, $$'{}/1'::sparsevec + '{}/1'$$, $$avg('{}/1'::sparsevec)$$, $$vector_norm('{}/1'::sparsevec)$$
 ]) call, LATERAL error_of('SELECT ' || call) e;
 
+-- A GIN index on the indices finds the rows of positive inner products (doc/sparsevec.md)
+
+CREATE FUNCTION indices(v sparsevec) RETURNS int[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+	SELECT ARRAY(SELECT split_part(element, ':', 1)::int
+		FROM unnest(string_to_array(substring(v::text FROM '{(.+)}'), ',')) element)
+$$;
+SELECT indices('{1:0.5,7:2}/30000'), indices('{}/5');
+CREATE TABLE docs (id int, embedding sparsevec(300));
+INSERT INTO docs SELECT i, format('{%s:%s,%s:1,%s:2}/300', 1 + i * 7 % 100, 1 + i % 11, 101 + i * 13 % 100, 201 + i * 17 % 100)::sparsevec FROM generate_series(1, 2000) i;
+CREATE INDEX ON docs USING gin (indices(embedding));
+ANALYZE docs;
+EXPLAIN (COSTS off) SELECT id FROM docs WHERE indices(embedding) && '{8,150}' ORDER BY embedding <#> '{8:1,150:2}/300', id LIMIT 5;
+SELECT array_agg(id) = (SELECT array_agg(id) FROM (SELECT id FROM docs ORDER BY embedding <#> '{8:1,150:2}/300', id LIMIT 30) by_sort) AS same
+	FROM (SELECT id FROM docs WHERE indices(embedding) && indices('{8:1,150:2}/300') ORDER BY embedding <#> '{8:1,150:2}/300', id LIMIT 30) by_index;
+-- and of sparse vectors with few dimensions an ivf index takes the vectors that they become
+CREATE INDEX ON docs USING ivf ((embedding::vector(300)) vector_ip_ops) WITH (lists = 4);
+SET enable_seqscan = off;
+EXPLAIN (COSTS off) SELECT id FROM docs ORDER BY embedding::vector(300) <#> '{8:1,150:2}/300'::sparsevec::vector LIMIT 5;
+RESET enable_seqscan;
+DROP TABLE docs;
+DROP FUNCTION indices;
+
 -- NULL in, NULL out
 
 SELECT l2_distance(NULL, '{}/1'::sparsevec), '{}/1'::sparsevec <=> NULL, l2_norm(NULL::sparsevec), l2_normalize(NULL::sparsevec);
