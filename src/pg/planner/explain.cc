@@ -60,6 +60,8 @@ static void Show(const char* label, uint64 number, ExplainState* es) {
 static void ShowSet(const NodeTotals& totals, ExplainState* es) {
     if (totals.sets == 0 && es->format == EXPLAIN_FORMAT_TEXT) return;
     Show("Set Rows", totals.set_rows, es);
+    // Rows that are sorted need no set, if their number is known without it.
+    if (totals.set_bytes == 0 && es->format == EXPLAIN_FORMAT_TEXT) return;
     Show("Set Exact Pages", totals.exact_pages, es);
     Show("Set Lossy Pages", totals.lossy_pages, es);
     ExplainPropertyUInteger("Set Memory", "kB", (totals.set_bytes + 1023) / 1024, es);

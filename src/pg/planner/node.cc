@@ -123,6 +123,7 @@ static void GoByRange(FilteredState* state) {
 }
 
 static void GoBySet(FilteredState* state) {
+    MakeSet(state);
     GoSearching(state, Way::kSet, state->set, state->plan.set_share);
 }
 
@@ -133,6 +134,8 @@ static void GoExact(FilteredState* state) {
     CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
     TIDBitmap* bitmap = TakeBitmap(state);
     ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
+    state->keeps_nearest = CanKeepNearest(state);
+    if (state->keeps_nearest) return;
     auto* sort = reinterpret_cast<SortState*>(state->exact);
     // A greater bound is none to the Sort.
     sort->bounded = state->limit.exact && state->limit.rows > 0 && state->limit.rows < INT_MAX / 2;
@@ -141,7 +144,7 @@ static void GoExact(FilteredState* state) {
 
 // Whether all rows of the set had better be sorted.
 static bool FewRows(const FilteredState* state) {
-    const double rows = SetRows(state);
+    const double rows = RowsFound(state);
     return rows <= state->plan.exact_rows || rows <= state->limit.rows;
 }
 
@@ -150,19 +153,13 @@ static bool SortsSet(const FilteredState* state) {
     return forced_way == kAutomaticWay ? FewRows(state) : forced_way == static_cast<int>(Way::kExact);
 }
 
-static void GoByBitmap(FilteredState* state) {
+static void GoByRows(FilteredState* state) {
     // A set of a start before is as good; a bitmap is gone once it has been read.
-    if (state->set_ready && !SortsSet(state)) {
-        GoBySet(state);
-        return;
-    }
-    MakeSet(state);
-    if (SortsSet(state)) {
+    if (!state->rows_found || (SortsSet(state) && !HasBitmap(state))) FindRows(state);
+    if (SortsSet(state))
         GoExact(state);
-        return;
-    }
-    ForgetBitmap(state);
-    GoBySet(state);
+    else
+        GoBySet(state);
 }
 
 // Of the rows that the scan has returned in this way, the share that has passed, were there one more that does.
@@ -190,13 +187,12 @@ static void BeforeNextRound(void* arg) noexcept {
         SayWhatIsWanted(state, ShareSeen(state));
         return;
     }
-    MakeSet(state);
+    FindRows(state);
     if (state->passed == 0 && FewRows(state)) {
         GoExact(state);
         state->scan->stop = true;
         return;
     }
-    ForgetBitmap(state);
     GoBySet(state);
 }
 
@@ -209,7 +205,7 @@ static Way FirstWay(const FilteredState* state) {
 
 static void Start(FilteredState* state) {
     state->started = true;
-    state->prepared = false;
+    state->prepared = state->keeps_nearest = false;
     state->passed = 0;
     if (InsideEvalPlanQual(state)) {
         // The child gives the row that is to be tested, or is a subquery's.
@@ -222,7 +218,7 @@ static void Start(FilteredState* state) {
     else if (FirstWay(state) == Way::kPlain)
         GoPlain(state);
     else
-        GoByBitmap(state);
+        GoByRows(state);
 }
 
 // ---- Rows ----
@@ -268,12 +264,16 @@ static TupleTableSlot* NoRow(FilteredState* state) {
     return ExecClearTuple(projection == nullptr ? state->custom.ss.ss_ScanTupleSlot : projection->pi_state.resultslot);
 }
 
+static TupleTableSlot* ChildRow(FilteredState* state) {
+    return state->keeps_nearest ? NextNearest(state) : ExecProcNode(state->source);
+}
+
 static TupleTableSlot* NextRow(FilteredState* state) {
     if (!state->started) Start(state);
-    PlanState* source = state->source;
-    TupleTableSlot* row = ExecProcNode(source);
+    const PlanState* source = state->source;
+    TupleTableSlot* row = ChildRow(state);
     // The index scan may have been given up for the other child, which has this row too.
-    if (state->source != source) row = ExecProcNode(state->source);
+    if (state->source != source) row = ChildRow(state);
     if (TupIsNull(row)) return NoRow(state);
     state->passed++;
     return Present(state, row);
@@ -327,9 +327,12 @@ static void ReScanFilteredScan(CustomScanState* node) noexcept {
     if (state->scan != nullptr) state->scan->next_round = nullptr;
     Restart(state->ordered, changed);
     if (state->exact == nullptr) return;
-    if (bms_overlap(changed, state->bitmap->plan->allParam)) state->set_ready = false;
+    if (bms_overlap(changed, state->bitmap->plan->allParam)) state->rows_found = false;
     if (changed != nullptr) UpdateChangedParamSet(&state->heap_scan->ss.ps, changed);
     Restart(state->exact, changed);
+    // A Sort that has not run leaves its child alone.
+    if (state->keeps_nearest) ExecReScan(outerPlanState(state->exact));
+    ForgetNearest(state);
 }
 
 static void ExplainCustomNode(CustomScanState* node, List*, ExplainState* es) noexcept {

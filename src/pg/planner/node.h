@@ -16,6 +16,8 @@ extern "C" {
 
 namespace annex::pg {
 
+struct NearestRows;
+
 // Sums over all starts of the node.
 struct NodeTotals {
     uint64 starts[kWays];  // by the way that was taken at last
@@ -53,12 +55,16 @@ struct FilteredState {
     uint64 returned_at;  // scan->counters.returned when it went this way
     uint64 passed_at;    // and `passed`
 
-    // The set, in memory of the query, and what it was made from: a list of rows, or else a bitmap.
-    TidSet* set;
+    // The rows of the condition, kept over a restart that leaves its parameters alone.
     TidList* list;
-    TIDBitmap* found;      // nullptr: all rows are in the list
-    bool list_recheck;     // the index is not certain of its rows
-    bool set_ready;        // it holds the rows of the current parameters
+    TIDBitmap* found;   // rows that could not be listed, until it is used up
+    TidSet* set;        // of either
+    bool rows_found;    // of the current parameters
+    bool listed;        // they are all in the list
+    bool list_recheck;  // the index is not certain of them
+    bool set_made;
+    NearestRows* nearest;  // of the exact way; nullptr: not used so far
+    bool keeps_nearest;    // this start takes its rows from there, not from the Sort
     bool condition_spent;  // the condition's nodes have run and must be restarted before they run again
 
     NodeTotals totals;
@@ -68,14 +74,23 @@ struct FilteredState {
 // A LimitTaker.
 const IndexScanState* TakeLimit(PlanState* node, PlanLimit limit);
 
-// Runs the indexes of the WHERE clause and makes the set of the rows that they find.
+// Runs the indexes of the WHERE clause.
+void FindRows(FilteredState* state);
+// How many rows they have found: of pages that a bitmap has forgotten the rows of, an estimate.
+[[nodiscard]] double RowsFound(const FilteredState* state);
+// Makes the set of them, if there is none yet.
 void MakeSet(FilteredState* state);
-// Rows that the set stands for.
-[[nodiscard]] double SetRows(const FilteredState* state);
-// The rows of a set just made as a bitmap, which is the caller's.
+// Whether TakeBitmap can be called without finding the rows again.
+[[nodiscard]] bool HasBitmap(const FilteredState* state);
+// The rows as a bitmap, which is the caller's.
 [[nodiscard]] TIDBitmap* TakeBitmap(FilteredState* state);
-// Frees what a set just made does not need any more.
-void ForgetBitmap(FilteredState* state);
+
+// Whether the rows of the exact way may be found without its Sort.
+[[nodiscard]] bool CanKeepNearest(const FilteredState* state);
+// The next row in the Sort's order. The first call runs what is below the Sort, and keeps as many rows as the limit
+// says.
+[[nodiscard]] TupleTableSlot* NextNearest(FilteredState* state);
+void ForgetNearest(FilteredState* state);
 
 // Whether the rows of a node below a bitmap heap scan can be listed one by one.
 [[nodiscard]] bool CanListRows(const PlanState* node);

@@ -34,6 +34,11 @@ void AddToBitmap(TIDBitmap* bitmap, const HeapTid* tids, int count, bool recheck
     tbm_add_tuples(bitmap, reinterpret_cast<ItemPointer>(const_cast<HeapTid*>(tids)), count, recheck);
 }
 
+void PourIntoBitmap(Lister* lister) {
+    lister->bitmap = BitmapOfList(lister->state);
+    Guard([&] { *lister->state->list = TidList(); });
+}
+
 void Flush(Lister* lister) {
     CHECK_FOR_INTERRUPTS();
     FilteredState* state = lister->state;
@@ -41,7 +46,7 @@ void Flush(Lister* lister) {
     lister->count = 0;
     state->list_recheck |= lister->recheck;
     if (lister->bitmap == nullptr && (state->list->size() + count) * kListedRow > static_cast<Size>(work_mem) * 1024)
-        lister->bitmap = BitmapOfList(state);
+        PourIntoBitmap(lister);
     if (lister->bitmap != nullptr)
         AddToBitmap(lister->bitmap, lister->tids, static_cast<int>(count), state->list_recheck);
     else
