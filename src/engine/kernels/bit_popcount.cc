@@ -5,7 +5,6 @@
 // GCC 12 takes the registers that its own header leaves undefined for a fault of ours.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
 
 #include "engine/kernels/levels.h"
