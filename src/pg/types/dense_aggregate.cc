@@ -81,7 +81,7 @@ Datum Average(FunctionCallInfo fcinfo, const char* caller) {
     if (*state.count == 0.0) PG_RETURN_NULL();
     CheckDimensions(Value::kType, state.dimensions);
 
-    auto* result = NewDense<Value>(state.dimensions);
+    auto* result = NewDenseToFill<Value>(state.dimensions);
     ForEachChunk(state.dimensions, [&](int first, int count) {
         float buffer[kChunk];
         float* x = PlaceFor(result->x + first, buffer);

@@ -31,7 +31,7 @@ template <class Value>
 Datum FromArray(FunctionCallInfo fcinfo) {
     ArrayType* array = PG_GETARG_ARRAYTYPE_P(0);
     const int dimensions = ArrayDimensions(Value::kType, array, PG_GETARG_INT32(1));
-    auto* result = NewDense<Value>(dimensions);
+    auto* result = NewDenseToFill<Value>(dimensions);
     float* floats = RoomFor(result->x, dimensions);
     ArrayToFloats(array, floats, dimensions);
     StoreInRange(Value::kType, floats, result->x, dimensions);
@@ -72,7 +72,7 @@ ANNEX_FUNCTION(annex_halfvec_to_float4) {
 ANNEX_FUNCTION(annex_halfvec_to_vector) {
     const HalfVector* halfvec = DatumGetHalfVector(PG_GETARG_DATUM(0));
     CheckExpectedDimensions(PG_GETARG_INT32(1), halfvec->dim);
-    Vector* result = NewVector(halfvec->dim);
+    auto* result = NewDenseToFill<Vector>(halfvec->dim);
     (void)AsFloats(halfvec->x, halfvec->dim, result->x);
     PG_RETURN_POINTER(result);
 }
@@ -80,7 +80,7 @@ ANNEX_FUNCTION(annex_halfvec_to_vector) {
 ANNEX_FUNCTION(annex_vector_to_halfvec) {
     const Vector* vector = DatumGetVector(PG_GETARG_DATUM(0));
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
-    HalfVector* result = NewHalfVector(vector->dim);
+    auto* result = NewDenseToFill<HalfVector>(vector->dim);
     StoreInRange(HalfVector::kType, vector->x, result->x, vector->dim);
     PG_RETURN_POINTER(result);
 }

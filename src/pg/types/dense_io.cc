@@ -27,7 +27,7 @@ Datum In(FunctionCallInfo fcinfo) {
         ParseDense(Value::kType, PG_GETARG_CSTRING(0), PG_GETARG_INT32(2), x, ANNEX_ESCONTEXT(fcinfo));
     if (dimensions == 0) PG_RETURN_NULL();
 
-    auto* result = NewDense<Value>(dimensions);
+    auto* result = NewDenseToFill<Value>(dimensions);
     StoreFloats(x, result->x, dimensions);
     PG_RETURN_POINTER(result);
 }
@@ -79,7 +79,7 @@ Datum Receive(FunctionCallInfo fcinfo) {
 
     constexpr size_t kSize = sizeof(typename Value::Element);
     const char* bytes = pq_getmsgbytes(message, static_cast<int>(kSize * static_cast<size_t>(dimensions)));
-    auto* result = NewDense<Value>(dimensions);
+    auto* result = NewDenseToFill<Value>(dimensions);
     for (int i = 0; i < dimensions; i++) FromNetwork(bytes + kSize * static_cast<size_t>(i), &result->x[i]);
     CheckElements(Value::kType, result->x, dimensions);
     PG_RETURN_POINTER(result);

@@ -30,7 +30,7 @@ void CheckOverflow(const Value* result) {
 template <class Value, class Operation>
 Value* ElementWise(const Value* a, const Value* b, Operation operation) {
     CheckSameDimensions(Value::kType, a->dim, b->dim);
-    auto* result = NewDense<Value>(a->dim);
+    auto* result = NewDenseToFill<Value>(a->dim);
     ForEachChunk(a->dim, [&](int first, int count) {
         float buffers[3][kChunk];
         const float* x = AsFloats(a->x + first, count, buffers[0]);
@@ -66,9 +66,11 @@ Datum Multiply(FunctionCallInfo fcinfo) {
     const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
     const Value* product = ElementWise(a, b, [](float x, float y) { return x * y; });
 
-    uint32 underflow = 0;
-    for (int i = 0; i < a->dim; i++) underflow |= IsZero(product->x[i]) & !IsZero(a->x[i]) & !IsZero(b->x[i]) ? 1U : 0U;
-    if (unlikely(underflow != 0)) float_underflow_error();
+    // Zeros are few: only where there is one do the operands matter.
+    bool zero = false;
+    for (int i = 0; i < a->dim; i++) zero |= IsZero(product->x[i]);
+    for (int i = 0; zero && i < a->dim; i++)
+        if (IsZero(product->x[i]) && !IsZero(a->x[i]) && !IsZero(b->x[i])) float_underflow_error();
     PG_RETURN_POINTER(product);
 }
 
@@ -79,7 +81,7 @@ Datum Concatenate(FunctionCallInfo fcinfo) {
     const int dimensions = a->dim + b->dim;
     CheckDimensions(Value::kType, dimensions);
 
-    auto* result = NewDense<Value>(dimensions);
+    auto* result = NewDenseToFill<Value>(dimensions);
     memcpy(result->x, a->x, sizeof(*a->x) * static_cast<size_t>(a->dim));
     memcpy(result->x + a->dim, b->x, sizeof(*b->x) * static_cast<size_t>(b->dim));
     PG_RETURN_POINTER(result);
@@ -97,7 +99,7 @@ Datum Part(FunctionCallInfo fcinfo) {
     const int dimensions = static_cast<int>(std::max<int64>(end - first, 0));
     CheckDimensions(Value::kType, dimensions);
 
-    auto* result = NewDense<Value>(dimensions);
+    auto* result = NewDenseToFill<Value>(dimensions);
     memcpy(result->x, value->x + (first - 1), sizeof(*value->x) * static_cast<size_t>(dimensions));
     PG_RETURN_POINTER(result);
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 
 #include "pg/types/dense.h"
 
@@ -53,13 +54,23 @@ inline void FreeIfCopy(const void* value, Datum datum) {
     if (value != DatumGetPointer(datum)) pfree(const_cast<void*>(value));
 }
 
-// A new value of zeros in the current memory context. The caller has checked the dimensions.
+// A new value in the current memory context, whose elements are left to the caller to fill. The caller has checked the
+// dimensions.
 template <class Value>
-[[nodiscard]] inline Value* NewDense(int dimensions) {
+[[nodiscard]] inline Value* NewDenseToFill(int dimensions) {
     const size_t size = DenseSize<Value>(dimensions);
-    auto* value = static_cast<Value*>(palloc0(size));
+    auto* value = static_cast<Value*>(palloc(size));
     SET_VARSIZE(value, size);
     value->dim = static_cast<int16>(dimensions);
+    value->unused = 0;
+    return value;
+}
+
+// A new value of zeros.
+template <class Value>
+[[nodiscard]] inline Value* NewDense(int dimensions) {
+    auto* value = NewDenseToFill<Value>(dimensions);
+    memset(value->x, 0, sizeof(typename Value::Element) * static_cast<size_t>(dimensions));
     return value;
 }
 
