@@ -194,30 +194,35 @@ HWY_INLINE float SumByGroups(const SparseVector& a, const SparseVector& b) {
         const auto met1 = meets(hn::Shuffle0321(b_index));
         const auto met2 = meets(hn::Shuffle1032(b_index));
         const auto met3 = meets(hn::Shuffle2103(b_index));
-        const auto partner =
-            hn::Or(hn::Or(hn::IfThenElseZero(met0, b_value), hn::IfThenElseZero(met1, hn::Shuffle0321(b_value))),
-                   hn::Or(hn::IfThenElseZero(met2, hn::Shuffle1032(b_value)),
-                          hn::IfThenElseZero(met3, hn::Shuffle2103(b_value))));
+        const auto met = hn::Or(hn::Or(met0, met1), hn::Or(met2, met3));
+        // Few groups have an index in common, so that a branch around the matches pays; a product takes less than it.
+        if (!Term::kAlone || HWY_UNLIKELY(!hn::AllFalse(kSparseFloats, met))) {
+            const auto partner =
+                hn::Or(hn::Or(hn::IfThenElseZero(met0, b_value), hn::IfThenElseZero(met1, hn::Shuffle0321(b_value))),
+                       hn::Or(hn::IfThenElseZero(met2, hn::Shuffle1032(b_value)),
+                              hn::IfThenElseZero(met3, hn::Shuffle2103(b_value))));
+            sums = hn::Add(sums, hn::IfThenElseZero(met, Term::Both(a_value, partner)));
+            if (Term::kAlone) {
+                const auto meets_b = [&](auto rotated) {
+                    return hn::RebindMask(kSparseFloats, hn::Eq(b_index, rotated));
+                };
+                const auto b_met = hn::Or(hn::Or(met0, meets_b(hn::Shuffle0321(a_index))),
+                                          hn::Or(meets_b(hn::Shuffle1032(a_index)), meets_b(hn::Shuffle2103(a_index))));
+                a_matched = hn::Or(a_matched, met);
+                b_matched = hn::Or(b_matched, b_met);
+            }
+        }
         const bool a_passed = a.indices[i + kGroup - 1] <= b.indices[j + kGroup - 1];
         const bool b_passed = b.indices[j + kGroup - 1] <= a.indices[i + kGroup - 1];
         if (Term::kAlone) {
-            const auto met = hn::Or(hn::Or(met0, met1), hn::Or(met2, met3));
-            const auto meets_b = [&](auto rotated) { return hn::RebindMask(kSparseFloats, hn::Eq(b_index, rotated)); };
-            const auto b_met = hn::Or(hn::Or(met0, meets_b(hn::Shuffle0321(a_index))),
-                                      hn::Or(meets_b(hn::Shuffle1032(a_index)), meets_b(hn::Shuffle2103(a_index))));
-            a_matched = hn::Or(a_matched, met);
-            b_matched = hn::Or(b_matched, b_met);
             const auto a_last = hn::Broadcast<3>(a_index);
             const auto b_last = hn::Broadcast<3>(b_index);
             const auto a_stays = hn::RebindMask(kSparseFloats, hn::Gt(a_last, b_last));
             const auto b_stays = hn::RebindMask(kSparseFloats, hn::Gt(b_last, a_last));
-            sums = hn::Add(sums, hn::IfThenElseZero(met, Term::Both(a_value, partner)));
             sums = hn::Add(sums, hn::IfThenZeroElse(hn::Or(a_matched, a_stays), Term::Alone(a_value)));
             sums = hn::Add(sums, hn::IfThenZeroElse(hn::Or(b_matched, b_stays), Term::Alone(b_value)));
             a_matched = hn::And(a_matched, a_stays);
             b_matched = hn::And(b_matched, b_stays);
-        } else {
-            sums = hn::Add(sums, Term::Both(a_value, partner));
         }
         i += kGroup * static_cast<size_t>(a_passed);
         j += kGroup * static_cast<size_t>(b_passed);
