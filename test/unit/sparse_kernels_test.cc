@@ -79,8 +79,11 @@ class SparseKernelsTest : public testing::TestWithParam<size_t> {
     }
 };
 
-INSTANTIATE_TEST_SUITE_P(Levels, SparseKernelsTest, testing::Range(size_t{0}, KernelLevelCount()),
-                         [](const testing::TestParamInfo<size_t>& info) { return KernelLevel(info.param).name; });
+std::string LevelName(const testing::TestParamInfo<size_t>& info) {
+    return KernelLevel(info.param).name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, SparseKernelsTest, testing::Range(size_t{0}, KernelLevelCount()), LevelName);
 
 // From no element in common to nearly all, with lengths around those of groups.
 TEST_P(SparseKernelsTest, DistancesAreThoseOfVectorsWithTheirZeros) {
