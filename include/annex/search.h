@@ -213,8 +213,9 @@ class ListSearch {
     // first_key: of the nearest list; dry: lists probed since one last brought a row into the k' best.
     [[nodiscard]] static float Demand(Metric metric, float key, float first_key, float threshold, double dry) noexcept;
     void BeginList(const RankedList& list, SketchSource source = SketchSource::kVectors);
-    // The part of each block, in bytes from its beginning, by which the filter tells whether the rest is read; none where
-    // blocks are read from front to back. What is fed next had better be in the processor's cache as far as this goes.
+    // The part of each block, in bytes from its beginning, by which the filter tells whether the rest is read; none
+    // where blocks are read from front to back. What is fed next had better be in the processor's cache as far as this
+    // goes.
     struct HeadPart {
         size_t begin;
         size_t end;
