@@ -37,7 +37,7 @@ ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/iso
 REGRESS_OPTS = --inputdir=. --load-extension=annex
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=annex
 
-EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/check $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan $(BUILD)/testing
+EXTRA_CLEAN = $(BUILD)/pg $(BUILD)/check $(BUILD)/engine $(BUILD)/release $(BUILD)/debug $(BUILD)/asan $(BUILD)/tsan $(BUILD)/testing $(BUILD)/clients
 
 PG_CONFIG ?= pg_config
 
@@ -122,7 +122,8 @@ FORCE:
 # ------------------------------------------------------------------------------------------------- targets for people
 
 .PHONY: help engine testing check check-lint check-unit check-exports check-packaging check-asan check-tsan \
-	check-regress check-isolation check-tap check-crash check-versions check-pg-asan demo demo-clean bench bench-figures format lint wall
+	check-regress check-isolation check-tap check-crash check-versions check-pg-asan check-clients demo demo-clean \
+	bench bench-figures format lint wall
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -140,6 +141,7 @@ help:
 ##@ make check-crash     the tests of crashes and failures at length
 ##@ make check-versions  all tests on other releases of PostgreSQL
 ##@ make check-pg-asan   the tests on a PostgreSQL with assertions and sanitizers
+##@ make check-clients   clients of pgvector, as PyPI has them, with annex in its place (pip fetches them into build/clients)
 ##@ make demo            a private PostgreSQL with data and an index to play with
 ##@ make demo-clean      remove it
 ##@ make bench           measure on data files (test/bench/run.sh says what can be chosen)
@@ -158,6 +160,9 @@ endif
 check-lint check-unit check-exports check-packaging check-asan check-tsan check-regress check-isolation check-tap \
 	check-crash check-versions check-pg-asan:
 	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check.sh $(@:check-%=%)
+
+check-clients:
+	@PG_CONFIG='$(PG_CONFIG)' TESTS='$(TESTS)' scripts/check-clients.sh
 
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' scripts/demo.sh
