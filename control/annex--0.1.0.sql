@@ -1136,6 +1136,71 @@ CREATE OPERATOR CLASS enum_ops
 	OPERATOR 3 =;
 COMMENT ON OPERATOR CLASS enum_ops USING ivf IS 'filter by equal enum values';
 
+--[ annex vector
+-- ----------------------------------------------------------------------------------------- the access method ivfflat
+
+CREATE FUNCTION ivfflathandler(internal) RETURNS index_am_handler
+	AS 'MODULE_PATHNAME', 'annex_ivfflathandler' LANGUAGE C;
+COMMENT ON FUNCTION ivfflathandler(internal) IS 'handler of the ivfflat access method';
+
+CREATE ACCESS METHOD ivfflat TYPE INDEX HANDLER ivfflathandler;
+COMMENT ON ACCESS METHOD ivfflat IS 'pgvector''s inverted lists, kept as ivf keeps them';
+
+CREATE OPERATOR CLASS vector_l2_ops
+	DEFAULT FOR TYPE vector USING ivfflat AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_l2_squared_distance(vector, vector),
+	FUNCTION 3 (vector, vector) l2_distance(vector, vector),
+	FUNCTION 5 (vector, vector) ivf_vector_l2_info(internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING ivfflat IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING ivfflat AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_negative_inner_product(vector, vector),
+	FUNCTION 3 (vector, vector) vector_spherical_distance(vector, vector),
+	FUNCTION 4 (vector, vector) vector_norm(vector),
+	FUNCTION 5 (vector, vector) ivf_vector_ip_info(internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING ivfflat IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING ivfflat AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_negative_inner_product(vector, vector),
+	FUNCTION 2 (vector, vector) vector_norm(vector),
+	FUNCTION 3 (vector, vector) vector_spherical_distance(vector, vector),
+	FUNCTION 4 (vector, vector) vector_norm(vector),
+	FUNCTION 5 (vector, vector) ivf_vector_cosine_info(internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivfflat IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_l2_squared_distance(halfvec, halfvec),
+	FUNCTION 3 (halfvec, halfvec) l2_distance(halfvec, halfvec),
+	FUNCTION 5 (halfvec, halfvec) ivf_halfvec_l2_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING ivfflat IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 3 (halfvec, halfvec) halfvec_spherical_distance(halfvec, halfvec),
+	FUNCTION 4 (halfvec, halfvec) l2_norm(halfvec),
+	FUNCTION 5 (halfvec, halfvec) ivf_halfvec_ip_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING ivfflat IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING ivfflat AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 (halfvec, halfvec) l2_norm(halfvec),
+	FUNCTION 3 (halfvec, halfvec) halfvec_spherical_distance(halfvec, halfvec),
+	FUNCTION 4 (halfvec, halfvec) l2_norm(halfvec),
+	FUNCTION 5 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivfflat IS 'order by cosine distance';
+
+--]
 -- ---------------------------------------------------------------------------------------------- functions on indexes
 
 -- They check the caller's rights on the table themselves.

@@ -4,7 +4,7 @@
     scripts/wall.py [TREE]
 
 1. include/annex, src/engine, gpu and the engine's tests know nothing of PostgreSQL.
-2. Includes point downwards: planner, monitor -> ivf, hnsw -> index -> types -> the files of src/pg itself -> include/annex.
+2. Includes point downwards: planner, monitor, ivfflat -> ivf, hnsw -> index -> types -> the files of src/pg itself -> include/annex.
    ivf and hnsw never meet. PostgreSQL's headers are included as C.
 3. PG_VERSION_NUM stands in src/pg/compat.h alone; try and catch in src/pg/guard.h alone.
 4. Guard() is given a lambda, and nothing in it calls PostgreSQL, neither directly nor through a function of src/pg.
@@ -27,7 +27,7 @@ ENGINE_INCLUDES = re.compile(r'"(annex|engine|hwy|gpu|unit|bench)/|<[a-z_]+>|<(b
 ENGINE_WORDS = re.compile(r"\b(ereport|elog|palloc0?|pfree|PG_VERSION_NUM|PG_TRY|Datum|POSTGRES_H)\b")
 
 # A file may include what is of a lower rank, or of its own folder.
-RANKS = {"": 0, "types": 1, "index": 2, "gpu": 2, "ivf": 3, "hnsw": 3, "planner": 4, "monitor": 4}
+RANKS = {"": 0, "types": 1, "index": 2, "gpu": 2, "ivf": 3, "hnsw": 3, "ivfflat": 4, "planner": 4, "monitor": 4}
 
 # Functions of PostgreSQL that can report an error, or must not run there for another reason.
 POSTGRES_CALL = re.compile(

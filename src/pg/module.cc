@@ -7,6 +7,7 @@
 #include "pg/index/scan_statistics.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/handler.h"
+#include "pg/ivfflat/handler.h"
 #include "pg/planner/filtered_scan.h"
 
 extern "C" {
@@ -56,6 +57,7 @@ extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::InitStatistics();
     annex::pg::InstallFilteredScan();
     annex::pg::ivf::InitIvf();
+    annex::pg::ivfflat::InitIvfflat();
     annex::pg::DefineTestSettings();
     MarkGUCPrefixReserved("annex");
 }

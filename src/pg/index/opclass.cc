@@ -24,19 +24,20 @@ static Datum InfoDatum(const OpclassInfo& info) {
 }
 
 const OpclassInfo& OpclassOf(Relation index) {
-    FmgrInfo* proc = index_getprocinfo(index, 1, kInfoProc);
+    FmgrInfo* proc = index_getprocinfo(index, 1, index->rd_indam->amsupport);
     return *reinterpret_cast<const OpclassInfo*>(DatumGetPointer(FunctionCall1(proc, PointerGetDatum(nullptr))));
 }
 
-int IndexDimensions(Relation index, int most) {
+int IndexDimensions(Relation index, int most, bool advise) {
     const int dimensions = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
     const char* type = dimensions < 0 ? format_type_be(index->rd_opcintype[0]) : nullptr;
     if (dimensions < 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
-                        errdetail("An index needs every value to have the same number of dimensions."),
-                        errhint("Give the column a type such as %s(384), or index an expression such as "
-                                "((embedding::%s(384))).",
-                                type, type)));
+                        !advise ? 0 : errdetail("An index needs every value to have the same number of dimensions."),
+                        !advise ? 0
+                                : errhint("Give the column a type such as %s(384), or index an expression such as "
+                                          "((embedding::%s(384))).",
+                                          type, type)));
     if (dimensions > most)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("column cannot have more than %d dimensions for this index", most)));

@@ -1,7 +1,7 @@
 // What an operator class tells the access methods: element type and metric; and the values of its type as floats.
 //
-// Support function 1 of every operator class takes and returns `internal` and gives a pointer to a constant of this
-// kind.
+// The last support function of every operator class, which is number 1 of ivf's, takes and returns `internal` and gives
+// a pointer to a constant of this kind.
 #pragma once
 
 #include "pg/pg.h"
@@ -25,8 +25,9 @@ inline constexpr StrategyNumber kDistanceStrategy = 1;
 
 [[nodiscard]] const OpclassInfo& OpclassOf(Relation index);
 
-// Dimensions of the index's column, from its type modifier. ERROR for a column without dimensions.
-[[nodiscard]] int IndexDimensions(Relation index, int most);
+// Dimensions of the index's column, from its type modifier. ERROR for a column without dimensions, with what to do
+// about it if `advise`.
+[[nodiscard]] int IndexDimensions(Relation index, int most, bool advise = true);
 
 // Reads values of an index's type as floats, which the index knows alone. All conversions are exact, so that what is
 // true of the floats' distances is true of the values'.

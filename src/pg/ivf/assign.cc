@@ -10,6 +10,7 @@ extern "C" {
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
+#include "pg/ivf/dialect.h"
 
 namespace annex::pg::ivf {
 
@@ -42,10 +43,9 @@ static void PutSide(Assigning* assigning, SideChain chain, HeapTid tid, const ui
 }
 
 extern "C" {
-static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isnull, bool, void* arg) noexcept {
+static void AssignTuple(Relation index, ItemPointer heap_tid, Datum* values, bool* isnull, bool, void* arg) noexcept {
     auto* assigning = static_cast<Assigning*>(arg);
     const HeapTid tid = FromItemPointer(*heap_tid);
-    assigning->index_tuples += 1;
     uint8 column_values[kMostValueBytes];
     MemoryContext old_context = MemoryContextSwitchTo(assigning->tuple_context);
     FilterValues(assigning->columns, values, isnull, column_values);
@@ -61,6 +61,9 @@ static void AssignTuple(Relation, ItemPointer heap_tid, Datum* values, bool* isn
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(assigning->tuple_context);
 
+    const bool without_distance = isnull[0] || row_class == RowClass::kNaN;
+    if (without_distance && DialectOf(index) != nullptr) return;
+    assigning->index_tuples += 1;
     if (isnull[0])
         PutSide(assigning, SideChain::kNull, tid, column_values);
     else if (row_class != RowClass::kNormal)

@@ -21,6 +21,7 @@ extern "C" {
 #include "pg/index/stop_point.h"
 #include "pg/ivf/assign.h"
 #include "pg/ivf/calibrate.h"
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/maintain.h"
 #include "pg/ivf/parallel_build.h"
@@ -334,7 +335,7 @@ static Build BeginBuild(Relation heap, Relation index, IndexInfo* index_info, Fo
     build.heap = heap;
     build.index = index;
     build.index_info = index_info;
-    build.dimensions = IndexDimensions(index, kMaxDimensions);
+    build.dimensions = IndexDimensions(index, kMaxDimensions, DialectOf(index) == nullptr);
     InitMeta(&build, info, columns.layout);
     build.writer = WriterOf(index, fork, build.meta, false);
     return build;
@@ -367,6 +368,13 @@ static void BuildEmpty(Relation index, ForkNumber fork) {
     DeleteBuilder(holder);
 }
 
+// One list is made without a sample.
+static void NoticeFewRows(const Build& build, const SamplePlan& plan) {
+    const Dialect* dialect = DialectOf(build.index);
+    const double rows = plan.lists > 1 ? static_cast<double>(build.builder->sample_size()) : plan.rows;
+    if (dialect != nullptr && rows < plan.lists) dialect->few_rows();
+}
+
 static void BuildFromHeap(Build* build) {
     ListBuilder** holder = NewBuilder(build->index, build->meta.metric, build->dimensions, BuildThreads(build->heap));
     build->builder = *holder;
@@ -375,6 +383,7 @@ static void BuildFromHeap(Build* build) {
     const SamplePlan plan = SampleHeap(build->heap, build->index, build->index_info, build->builder, build->dimensions);
     build->meta.lists = plan.lists;
     build->meta.build_sample = static_cast<uint32>(build->builder->sample_size());
+    NoticeFewRows(*build, plan);
     ANNEX_STOP_POINT("build-sampled");
     // For inner product second copies always pay: its neighbours are not those that training knows.
     SpillOption spill = SpillOptionOf(build->index);

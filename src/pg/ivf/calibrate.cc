@@ -5,6 +5,7 @@
 // itself without its table, in the same way each time. A row is not counted as its own neighbour. Rows are easier
 // queries than what users ask, which is why more is aimed at than asked for.
 #include "pg/ivf/calibrate.h"
+#include "pg/ivf/dialect.h"
 
 extern "C" {
 #include "commands/progress.h"
@@ -216,7 +217,7 @@ void Calibrate(Relation index, MetaPage* meta) {
     static_assert(kCalibratedKs == Calibrator::kKCount);
     memset(meta->calibration, 0, sizeof meta->calibration);
     meta->calibrated_rows = 0;
-    if (meta->listed_rows < kFewestRows || meta->lists < kFewestLists) return;
+    if (meta->listed_rows < kFewestRows || meta->lists < kFewestLists || DialectOf(index) != nullptr) return;
 
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseCalibrating);
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ivf calibration", ALLOCSET_DEFAULT_SIZES);

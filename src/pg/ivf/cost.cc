@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/ivf/cache.h"
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 
 extern "C" {
@@ -49,6 +50,7 @@ static constexpr double kShareExponent = 0.6;
 // What the index holds, in pages and lists.
 struct Shape {
     MetaPage meta;
+    double probes;  // that a dialect's settings ask for; 0: ivf, where it is for the search to say
     double rows;
     double entries;
     double list_pages;
@@ -63,6 +65,7 @@ static void ReadShape(const IndexOptInfo* info, Shape* read) {
     // The planner holds a lock on the index.
     Relation index = index_open(info->indexoid, NoLock);
     ReadMeta(index, &shape.meta);
+    shape.probes = DialectOf(index) != nullptr ? SettingsOf(index, shape.meta, 0).probes : 0;
     index_close(index, NoLock);
     const MetaPage& meta = shape.meta;
     const auto entry_bytes = static_cast<double>(SketchLayoutOf(meta).entry_bytes());
@@ -116,6 +119,7 @@ static const Shape& ShapeOf(const IndexOptInfo* info) {
 // Lists that are probed to find so many rows among a share of all.
 static double ExpectedLists(const Shape& shape, const SearchEstimate& search) {
     const auto lists = static_cast<double>(shape.meta.lists);
+    if (shape.probes > 0) return shape.probes;
     const double rows = std::clamp(search.wanted, 1.0, shape.rows);
     const double first = SettingsFor(shape.meta, std::min(rows, kCalibratedRows)).lists;
     const double further = std::max(rows - kCalibratedRows, 0.0) * lists / shape.rows;

@@ -152,12 +152,12 @@ Datum CalibrationJson(const MetaPage& meta) {
 }
 
 // The lists, what they were made for and what has become of it, and what scans do with them.
-void DescribeLists(const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
+void DescribeLists(Relation index, const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
     const Census census = CensusOf(meta, counts);
     uint32 lists;
     const bool due = ListsAreDue(meta, census, &lists) || meta.pending != 0;
     const bool calibrated = meta.calibrated_rows > 0;
-    const ScanSettings settings = SettingsFor(meta, 0);
+    const ScanSettings settings = SettingsOf(index, meta, 0);
     row->Add(counts.pages[static_cast<int>(PageKind::kFree)]);
     row->Add(meta.list_option);
     row->Add(lists);
@@ -233,7 +233,7 @@ ANNEX_FUNCTION(annex_index_info) {
     CountPages(inspected.index, meta, &counts);
     ResultRow row{};
     Describe(inspected.index, meta, counts, &row);
-    DescribeLists(meta, counts, &row);
+    DescribeLists(inspected.index, meta, counts, &row);
     CloseInspected(inspected);
     if (row.filled != desc->natts) elog(ERROR, "annex_index_info is declared with %d columns", desc->natts);
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, row.values, row.nulls)));

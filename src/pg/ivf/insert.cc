@@ -9,6 +9,7 @@
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/delta.h"
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/feed.h"
 #include "pg/ivf/insert_plan.h"
@@ -487,6 +488,7 @@ static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid, cons
                 InsertSide(inserter->index, SideChain::kFirst, heap_tid, values);
                 return;
             case RowClass::kNaN:
+                if (DialectOf(inserter->index) != nullptr) return;
                 InsertSide(inserter->index, SideChain::kNaN, heap_tid, values);
                 return;
         }
@@ -502,6 +504,7 @@ extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPoint
     const annex::HeapTid tid = FromItemPointer(*heap_tid);
     uint8 column_values[annex::kMostValueBytes];
     if (isnull[0]) {
+        if (DialectOf(index) != nullptr) return false;
         annex::pg::FilterValues(annex::pg::FilterColumnsOf(index), values, isnull, column_values);
         InsertSide(index, SideChain::kNull, tid, column_values);
         return false;

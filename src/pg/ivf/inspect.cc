@@ -12,6 +12,7 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
@@ -54,7 +55,7 @@ static void CheckPrivilege(Oid table, Privilege privilege) {
 
 static void CheckInspectable(Relation index, const char* purpose) {
     const char* name = RelationGetRelationName(index);
-    if (index->rd_indam->ambuild != ivfbuild)
+    if (!IsIvf(index))
         ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", name),
                         errdetail("Its access method is \"%s\".", get_am_name(index->rd_rel->relam))));
     if (RELATION_IS_OTHER_TEMP(index))

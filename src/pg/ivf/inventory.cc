@@ -16,7 +16,10 @@ extern "C" {
 #include "utils/snapmgr.h"
 }
 
+#include <algorithm>
+
 #include "pg/index/filter_column.h"
+#include "pg/ivf/dialect.h"
 
 namespace annex::pg::ivf {
 
@@ -272,7 +275,17 @@ struct TableCheck {
     uint64* values;         // by offset: hashes of the filter columns' values; nullptr: there are none
     MemoryContext context;  // reset for each tuple
     FilterColumns columns;
+    bool all_rows;       // of the table are to be in the index: it is none of a dialect
+    FloatReader reader;  // for those that are not, in `context`
 };
+
+// Whether a row has no distance to anything, so that a dialect's index leaves it out.
+static bool HasNoDistance(const TableCheck& check, const Datum* values, const bool* isnull) {
+    if (isnull[0]) return true;
+    if (check.reader.opclass->metric != Metric::kCosine) return false;
+    const float* x = IndexedFloats(check.reader, values[0]);
+    return std::all_of(x, x + check.reader.dimensions, [](float value) { return value == 0; });
+}
 
 static void GoToBlock(TableCheck* check, BlockNumber block) {
     if (check->block == InvalidBlockNumber || block < check->block) {
@@ -297,7 +310,15 @@ static void CheckTuple(Relation index, ItemPointer tid, Datum* values, bool* isn
     const BlockNumber block = ItemPointerGetBlockNumber(tid);
     const OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
     if (block != check->block) GoToBlock(check, block);
-    if ((check->present[offset / 8] & 1 << (offset % 8)) == 0)
+    const bool present = (check->present[offset / 8] & 1 << (offset % 8)) != 0;
+    if (!present && !check->all_rows) {
+        MemoryContext caller = MemoryContextSwitchTo(check->context);
+        const bool left_out = HasNoDistance(*check, values, isnull);
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(check->context);
+        if (left_out) return;
+    }
+    if (!present)
         ereport(ERROR,
                 (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
                  errdetail("Tuple (%u,%u) of table \"%s\" is not in the index.", block, offset,
@@ -324,6 +345,8 @@ void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
     check->block = InvalidBlockNumber;
     check->columns = FilterColumnsOf(inventory->index);
     check->context = AllocSetContextCreate(CurrentMemoryContext, "annex_verify tuple", ALLOCSET_SMALL_SIZES);
+    check->all_rows = DialectOf(inventory->index) == nullptr;
+    check->reader = NewFloatReader(inventory->index, IndexDimensions(inventory->index, kMaxDimensions));
     if (inventory->value_bytes > 0) check->values = static_cast<uint64*>(palloc((UINT16_MAX + 1) * sizeof(uint64)));
     Oid user = InvalidOid;
     int security_context = 0;
@@ -346,6 +369,7 @@ void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
     AtEOXact_GUC(false, settings_level);
     SetUserIdAndSecContext(user, security_context);
     MemoryContextDelete(check->context);
+    pfree(check->reader.buffer);
     if (check->values != nullptr) pfree(check->values);
     pfree(check);
 }

@@ -60,6 +60,9 @@ struct ScanSettings {
 [[nodiscard]] ScanSettings SettingsFor(const MetaPage& meta, double k);
 // The same for the k nearest of the rows that a filter lets through, which are this share of all; 0: not known.
 [[nodiscard]] ScanSettings FilteredSettingsFor(const MetaPage& meta, double k, double share);
+// The same for an index of any dialect (dialect.h).
+[[nodiscard]] ScanSettings SettingsOf(Relation index, const MetaPage& meta, double k);
+[[nodiscard]] ScanSettings FilteredSettingsOf(Relation index, const MetaPage& meta, double k, double share);
 // The share of all rows that are in a set.
 [[nodiscard]] double ShareOf(const MetaPage& meta, const TidSet& rows);
 

@@ -1,5 +1,6 @@
 // Options of CREATE INDEX ... USING ivf, and the settings ivf.*.
 #include "pg/ivf/cache.h"
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 
 extern "C" {
@@ -147,6 +148,28 @@ ScanSettings FilteredSettingsFor(const MetaPage& meta, double k, double share) {
     return settings;
 }
 
+// Every row of the lists that are probed is to come, in order.
+static ScanSettings SettingsOfDialect(const Dialect& dialect, const MetaPage& meta) {
+    const uint32 probes = std::min(static_cast<uint32>(dialect.limits().first), meta.lists);
+    const float epsilon = epsilon_setting > 0 ? static_cast<float>(epsilon_setting) : dialect.epsilon;
+    return {probes, static_cast<float>(probes), ListSearch::kEndlessPatience, epsilon};
+}
+
+ScanSettings SettingsOf(Relation index, const MetaPage& meta, double k) {
+    const Dialect* dialect = DialectOf(index);
+    return dialect == nullptr ? SettingsFor(meta, k) : SettingsOfDialect(*dialect, meta);
+}
+
+// A dialect's search under a filter takes as many lists as ivf's, within its limit.
+ScanSettings FilteredSettingsOf(Relation index, const MetaPage& meta, double k, double share) {
+    const Dialect* dialect = DialectOf(index);
+    if (dialect == nullptr) return FilteredSettingsFor(meta, k, share);
+    ScanSettings settings = SettingsOfDialect(*dialect, meta);
+    settings.probes = std::min(static_cast<uint32>(dialect->limits().filtered), meta.lists);
+    settings.patience = std::max(kDefaultPatience, LeastFilteredPatience(target_recall_setting));
+    return settings;
+}
+
 double ShareOf(const MetaPage& meta, const TidSet& rows) {
     static constexpr double kRowsOfLossyPage = 50;
     const double passing =
@@ -162,10 +185,13 @@ static const Options* OptionsOf(Relation index) {
 
 int ListsOption(Relation index) {
     const Options* options = OptionsOf(index);
-    return options == nullptr ? 0 : options->lists;
+    if (options != nullptr) return options->lists;
+    const Dialect* dialect = DialectOf(index);
+    return dialect == nullptr ? 0 : dialect->default_lists;
 }
 
 SpillOption SpillOptionOf(Relation index) {
+    if (DialectOf(index) != nullptr) return kSpillOff;
     const Options* options = OptionsOf(index);
     return options == nullptr ? kSpillAuto : static_cast<SpillOption>(options->spill);
 }

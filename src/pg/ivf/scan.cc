@@ -21,6 +21,7 @@
 #include "pg/index/scan_filter.h"
 #include "pg/index/scan_hints.h"
 #include "pg/index/scan_statistics.h"
+#include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
 
@@ -62,6 +63,8 @@ struct IvfScan {
     Prober prober;
 
     ScanSettings settings;
+    uint32 least;        // lists of the first round
+    uint32 allowed;      // lists of all rounds, at most
     FloatReader reader;  // of the query
     ScanFilter columns;
     RowFilter filter;
@@ -181,13 +184,37 @@ static bool UseConditions(IndexScanDesc desc) {
 static ScanSettings SettingsOf(IndexScanDesc desc) {
     const IvfScan* scan = ScanOf(desc);
     const OrderedScan& ordered = scan->ordered;
+    Relation index = desc->indexRelation;
     const double wanted = WantedRows(desc);
-    if (ordered.rows != nullptr) return FilteredSettingsFor(scan->meta, wanted, ShareOf(scan->meta, *ordered.rows));
-    if (scan->filter.columns != nullptr) return FilteredSettingsFor(scan->meta, wanted, ordered.column_share);
+    if (ordered.rows != nullptr)
+        return FilteredSettingsOf(index, scan->meta, wanted, ShareOf(scan->meta, *ordered.rows));
+    if (scan->filter.columns != nullptr) return FilteredSettingsOf(index, scan->meta, wanted, ordered.column_share);
     // The query's own filter comes behind the index: a row that it lets through is as hard to find as it is under one
     // that the index knows, and its rank is that among all.
-    if (ordered.kept > 0) return FilteredSettingsFor(scan->meta, wanted, 1);
-    return SettingsFor(scan->meta, wanted);
+    if (ordered.kept > 0) return FilteredSettingsOf(index, scan->meta, wanted, 1);
+    return SettingsOf(index, scan->meta, wanted);
+}
+
+// The node of the filtered scan asks for rows by one of these.
+static bool Filtered(const OrderedScan& ordered) {
+    return ordered.rows != nullptr || ordered.kept > 0 || ordered.more_key_count > 0;
+}
+
+// Settings of a dialect bound the lists of a scan.
+static void UseLimits(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
+    scan->least = 0;
+    scan->allowed = kMaxLists;
+    const Dialect* dialect = DialectOf(desc->indexRelation);
+    if (dialect == nullptr) return;
+    const ProbeLimits limits = dialect->limits();
+    scan->least = static_cast<uint32>(limits.first);
+    scan->allowed = static_cast<uint32>(Filtered(scan->ordered) ? limits.filtered : limits.most);
+}
+
+// Lists that rounds may go on to.
+static uint32 Lists(const IvfScan* scan) {
+    return std::min(scan->allowed, scan->meta.lists);
 }
 
 // The query decides the stages.
@@ -228,6 +255,7 @@ static void Start(IndexScanDesc desc) {
     RowClass row_class = RowClass::kNormal;
     const Size candidates = static_cast<Size>(work_mem) * 1024 / kCandidateBytes;
     scan->settings = SettingsOf(desc);
+    UseLimits(desc);
     scan->filter.rows = scan->ordered.rows;
     const Space& space = SpaceOf(*scan->prober.cached);
     Guard([&] {
@@ -282,13 +310,15 @@ static void RunRound(IndexScanDesc desc, Round round) {
 
 static void RunFirstRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
-    RunRound(desc, {0, 0, scan->settings.probes, scan->k, scan->settings.patience});
+    RunRound(desc, {0, std::min(scan->least, scan->settings.probes), scan->settings.probes, scan->k,
+                    scan->settings.patience});
 }
 
 // The set of rows has come, or gone: the nearest are looked for from the nearest list on, as at the start.
 static void StartAgain(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     scan->settings = SettingsOf(desc);
+    UseLimits(desc);
     scan->prober.search->SetEpsilon(scan->settings.epsilon);
     scan->swept = false;
     RunFirstRound(desc);
@@ -313,6 +343,11 @@ static void StartRange(IndexScanDesc desc) {
     RunRound(desc, {0, 0, scan->meta.lists, scan->k, 0});
 }
 
+// A scan that must end with the lists of its first round gives all of their rows in order.
+static double RowsWithoutLimit(const IvfScan* scan) {
+    return scan->least > 0 && scan->allowed <= scan->least ? kMostRows : kFirstRound;
+}
+
 static void StartRounds(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     scan->stage = Stage::kRounds;
@@ -322,7 +357,7 @@ static void StartRounds(IndexScanDesc desc) {
         return;
     }
     const double limit = WantedRows(desc);
-    scan->k = limit > 0 ? limit + kSpareRows : kFirstRound;
+    scan->k = limit > 0 ? limit + kSpareRows : RowsWithoutLimit(scan);
     scan->widened = false;
     scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
     if (scan->ordered.rows == scan->filter.rows)
@@ -341,7 +376,7 @@ static void Sweep(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     scan->swept = true;
     scan->prober.search->SetEpsilon(std::max(scan->settings.epsilon, kRadiusEpsilon));
-    const uint32 lists = scan->meta.lists;
+    const uint32 lists = Lists(scan);
     RunRound(desc, {0, lists, lists, scan->k, ListSearch::kEndlessPatience});
 }
 
@@ -366,7 +401,7 @@ static bool WidenRound(IvfScan* scan) {
 static bool NextRound(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     if (scan->ordered.unordered) return NextRange(desc);
-    const uint32 lists = scan->meta.lists;
+    const uint32 lists = Lists(scan);
     const bool exhausted = scan->prober.search->Exhausted();
     const bool sweep = scan->bounded && exhausted && !scan->swept;
     if (!sweep && (scan->prober.search->Complete() || (exhausted && scan->probed >= lists))) return false;

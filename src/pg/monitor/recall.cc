@@ -362,7 +362,7 @@ static void Summarize(const RecallRun& run, const Measured& measured, RecallRow*
     row->Add(none ? NAN : static_cast<double>(perfect) / count);
     row->Add(measured.count);
     row->Add(measured.rows);
-    const ivf::ScanSettings settings = ivf::SettingsFor(meta, static_cast<double>(run.k));
+    const ivf::ScanSettings settings = ivf::SettingsOf(run.inspected.index, meta, static_cast<double>(run.k));
     row->Add(static_cast<double>(settings.lists));
     row->Add(static_cast<double>(settings.epsilon));
     row->Add(MillisecondsEach(measured.in_index, measured.asked));
