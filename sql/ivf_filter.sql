@@ -205,6 +205,23 @@ SELECT format('SELECT id FROM late WHERE z = 1 AND cat < 400 AND near_or_far(v <
 SELECT plan ->> 'Way' AS way FROM analyzed(:'query') plan;
 SELECT count(*) AS rows FROM (:query) answer;
 
+-- A Sort that keeps its rows over restarts is not given a bitmap for each of them.
+SET annex.filtered_way = exact;
+SET enable_material = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+BEGIN;
+DECLARE restarts CURSOR FOR SELECT FROM generate_series(1, 2000) LEFT JOIN
+	(SELECT id FROM late WHERE z = 1 AND cat < 400 ORDER BY v <-> point(20, 12) OFFSET 0) s ON id < 0;
+MOVE 1 restarts;
+SELECT sum(used_bytes) AS used FROM pg_backend_memory_contexts \gset
+MOVE 1000 restarts;
+SELECT sum(used_bytes) < :used + 1000000 AS restarts_cost_no_memory FROM pg_backend_memory_contexts;
+COMMIT;
+RESET enable_material;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+
 -- Costs that are nothing leave estimates that are no numbers, which reach a parallel worker all the same.
 SET annex.filtered_way = set;
 SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');

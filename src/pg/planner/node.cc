@@ -127,11 +127,17 @@ static void GoBySet(FilteredState* state) {
     GoSearching(state, Way::kSet, state->set, state->plan.set_share);
 }
 
+// Over a restart that leaves its parameters alone a Sort may keep its rows; whether it has is settled by then.
+static bool SortHasRows(const FilteredState* state) {
+    return castNode(SortState, state->exact)->sort_Done;
+}
+
 // The heap scan reads the rows that the set was made from.
 static void GoExact(FilteredState* state) {
     state->way = Way::kExact;
     state->source = state->exact;
     CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
+    if (SortHasRows(state)) return;
     TIDBitmap* bitmap = TakeBitmap(state);
     ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
     state->keeps_nearest = CanKeepNearest(state);
@@ -154,6 +160,10 @@ static bool SortsSet(const FilteredState* state) {
 }
 
 static void GoByRows(FilteredState* state) {
+    if (SortHasRows(state)) {
+        GoExact(state);
+        return;
+    }
     // A set of a start before is as good; a bitmap is gone once it has been read.
     if (!state->rows_found || (SortsSet(state) && !HasBitmap(state))) FindRows(state);
     if (SortsSet(state))

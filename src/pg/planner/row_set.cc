@@ -60,6 +60,7 @@ static void ClearRows(FilteredState* state) {
     }
     state->list->Clear();
     state->list_recheck = false;
+    if (state->found != nullptr) tbm_free(state->found);
     state->found = nullptr;
     state->rows_found = state->set_made = false;
 }
