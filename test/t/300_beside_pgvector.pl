@@ -42,10 +42,26 @@ refused('postgres', 'CREATE EXTENSION annex', qr/cannot be created where extensi
 $node->safe_psql('postgres', 'CREATE DATABASE ours');
 $node->safe_psql('ours', 'CREATE EXTENSION annex');
 refused('ours', 'CREATE EXTENSION vector', qr/type "vector" already exists/, 'pgvector where annex is');
-$node->safe_psql('ours', 'CREATE SCHEMA other; CREATE EXTENSION vector SCHEMA other');
-refused('ours', 'CREATE EXTENSION annex_pgvector', qr/cannot be created where extension "annex" is/,
+$node->safe_psql('ours', 'CREATE SCHEMA other');
+refused('ours', 'CREATE EXTENSION vector SCHEMA other', qr/access method "ivfflat" already exists/, 'in another schema, too');
+refused('ours', 'CREATE EXTENSION annex_pgvector', qr/required extension "vector" is not installed/,
 	'annex_pgvector where annex is');
-$node->safe_psql('ours', 'DROP EXTENSION vector');
+
+# ---- The settings of ivfflat, which both libraries define
+
+$node->safe_psql(
+	'ours', q{CREATE TABLE flat (id int, v vector(2));
+	INSERT INTO flat SELECT i, ARRAY[(i % 10) * 100 + i % 7, i % 5]::vector FROM generate_series(1, 1000) i;
+	CREATE INDEX ON flat USING ivfflat (v) WITH (lists = 10)});
+my $all_of_flat = q{SET enable_seqscan = off; SELECT count(*) FROM (SELECT id FROM flat ORDER BY v <-> '[103,2]') s};
+my $alone = $node->safe_psql('ours', "SET ivfflat.probes = 3; $all_of_flat");
+cmp_ok($alone, '<', 1000, 'three lists are not all');
+is($node->safe_psql('ours', "LOAD 'vector'; SET ivfflat.probes = 3; $all_of_flat"), $alone, 'pgvector\'s settings serve annex');
+is($node->safe_psql('ours', "LOAD 'vector'; SET ivfflat.iterative_scan = relaxed_order; $all_of_flat"),
+	'1000', 'each of them') if $node->safe_psql('ours', "LOAD 'vector'; SELECT current_setting('ivfflat.iterative_scan', true) IS NOT NULL") eq 't';
+is($node->safe_psql('ours', "SET ivfflat.probes = 3; LOAD 'vector'; $all_of_flat"), $alone, 'with a value from before');
+refused('ours', "SELECT count(*) FROM flat; $all_of_flat; LOAD 'vector'", qr/attempt to redefine parameter "ivfflat.probes"/,
+	'pgvector\'s library after the handler of annex');
 
 # ---- Schemas: whatever is named alike in the schemas that come first on the search path
 

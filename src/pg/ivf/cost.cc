@@ -119,11 +119,12 @@ static const Shape& ShapeOf(const IndexOptInfo* info) {
 // Lists that are probed to find so many rows among a share of all.
 static double ExpectedLists(const Shape& shape, const SearchEstimate& search) {
     const auto lists = static_cast<double>(shape.meta.lists);
-    if (shape.probes > 0) return shape.probes;
+    const double for_share = std::pow(1 / search.share, kShareExponent);
+    if (shape.probes > 0) return std::min(shape.probes * for_share, lists);
     const double rows = std::clamp(search.wanted, 1.0, shape.rows);
     const double first = SettingsFor(shape.meta, std::min(rows, kCalibratedRows)).lists;
     const double further = std::max(rows - kCalibratedRows, 0.0) * lists / shape.rows;
-    return std::min((first + kFurtherLists * further) * std::pow(1 / search.share, kShareExponent), lists);
+    return std::min((first + kFurtherLists * further) * for_share, lists);
 }
 
 static Cost FirstRound(const Shape& shape, const SearchEstimate& search) {
