@@ -73,14 +73,16 @@ extern "C" {
 // From 18 on a plan's disabled nodes count before its costs.
 #define ANNEX_DISABLE_PATH(index_path) ((index_path)->path.disabled_nodes = 2)
 #define ANNEX_ENABLE_PATH(path) ((path)->disabled_nodes = 0)
-// Of a PathKey.
+// Of a PathKey, and what an ordering operator says of its direction.
 #define ANNEX_SET_ASCENDING(key) ((key)->pk_cmptype = COMPARE_LT)
+using OrderDirection = CompareType;
 #else
 #define ANNEX_COUNT_SEARCH(scan) pgstat_count_index_scan((scan)->indexRelation)
 #define ANNEX_VACUUM_DELAY_POINT() vacuum_delay_point()
 #define ANNEX_DISABLE_PATH(index_path) static_cast<void>(index_path)
 #define ANNEX_ENABLE_PATH(path) static_cast<void>(path)
 #define ANNEX_SET_ASCENDING(key) ((key)->pk_strategy = BTLessStrategyNumber)
+using OrderDirection = int16;
 #endif
 
 // An index scan that belongs to no plan node. From 18 on it may count for EXPLAIN.

@@ -40,8 +40,8 @@ static bool OrdersBy(const IndexOptInfo* index, Node* distance) {
 static List* OrderBy(const RelOptInfo* table, Node* distance) {
     Oid family;
     Oid type;
-    int16 strategy;
-    if (!get_ordering_op_properties(Float8LessOperator, &family, &type, &strategy))
+    OrderDirection direction;
+    if (!get_ordering_op_properties(Float8LessOperator, &family, &type, &direction))
         elog(ERROR, "operator %u is not a valid ordering operator", Float8LessOperator);
     EquivalenceMember* member = makeNode(EquivalenceMember);
     member->em_expr = reinterpret_cast<Expr*>(distance);
