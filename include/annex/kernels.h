@@ -50,8 +50,12 @@ struct BoundTerms {
     float error_scale;
 };
 
+// What loops elsewhere may be compiled for where a level is in use.
+enum class InstructionSet : uint8_t { kNone, kSse4, kAvx2, kAvx512, kNeon };
+
 struct Kernels {
-    const char* name;  // "scalar", "sse4", "avx2", "avx512", "neon" ...
+    InstructionSet instructions;  // of several levels, perhaps
+    const char* name;             // "scalar", "sse4", "avx2", "avx512", "neon" ...
 
     // Distances of float vectors a[n], b[n], accumulated in float.
     float (*l2_squared)(const float* a, const float* b, size_t n);

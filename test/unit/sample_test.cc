@@ -8,6 +8,7 @@
 
 #include "annex/clustering.h"
 #include "clustering_data.h"
+#include "engine/clustering/code_product.h"
 #include "engine/clustering/inner_loops.h"
 
 namespace annex {
@@ -154,6 +155,23 @@ TEST(InnerLoops, ThresholdIsInfiniteWithoutEnoughValues) {
         std::vector<uint32_t> indices(64);
         EXPECT_EQ(loops.below(values.data(), 64, INFINITY, indices.data()), 0U);
     }
+}
+
+// A new level must not leave these loops to the plain ones, which give the same results many times more slowly.
+TEST(InnerLoops, EveryVectorLevelHasItsOwn) {
+    SetKernelLevel("scalar");
+    const internal::InnerLoops* const plain = &internal::ActiveInnerLoops();
+    [[maybe_unused]] const internal::CodeProduct product = internal::ActiveCodeProduct();
+    [[maybe_unused]] const internal::CodeDots dots = internal::ActiveCodeDots();
+    for (size_t level = 1; level < KernelLevelCount(); level++) {
+        SetKernelLevel(KernelLevel(level).name);
+        EXPECT_NE(&internal::ActiveInnerLoops(), plain) << KernelLevel(level).name;
+#if defined(__x86_64__)
+        EXPECT_NE(internal::ActiveCodeProduct(), product) << KernelLevel(level).name;
+        EXPECT_NE(internal::ActiveCodeDots(), dots) << KernelLevel(level).name;
+#endif
+    }
+    SetKernelLevel("auto");
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
-#include <string_view>
 
 #include "annex/kernels.h"
 #include "engine/clustering/inner_loops.h"
@@ -277,20 +276,20 @@ ANNEX_SSE4 void Sse4Dots(const int8_t* row, int32_t /*sum*/, const int8_t* point
 internal::CodeProduct internal::ActiveCodeProduct() noexcept {
 #if defined(__x86_64__)
     // That a level has a table means that this CPU can run it.
-    const std::string_view level = ActiveKernels().name;
-    if (level == "avx512" && __builtin_cpu_supports("avx512vnni")) return Vnni;
-    if (level == "avx512" || level == "avx2") return Avx2;
-    if (level == "sse4") return Sse4;
+    const InstructionSet set = ActiveKernels().instructions;
+    if (set == InstructionSet::kAvx512 && __builtin_cpu_supports("avx512vnni")) return Vnni;
+    if (set == InstructionSet::kAvx512 || set == InstructionSet::kAvx2) return Avx2;
+    if (set == InstructionSet::kSse4) return Sse4;
 #endif
     return PlainProduct;
 }
 
 internal::CodeDots internal::ActiveCodeDots() noexcept {
 #if defined(__x86_64__)
-    const std::string_view level = ActiveKernels().name;
-    if (level == "avx512" && __builtin_cpu_supports("avx512vnni")) return VnniDots;
-    if (level == "avx512" || level == "avx2") return Avx2Dots;
-    if (level == "sse4") return Sse4Dots;
+    const InstructionSet set = ActiveKernels().instructions;
+    if (set == InstructionSet::kAvx512 && __builtin_cpu_supports("avx512vnni")) return VnniDots;
+    if (set == InstructionSet::kAvx512 || set == InstructionSet::kAvx2) return Avx2Dots;
+    if (set == InstructionSet::kSse4) return Sse4Dots;
 #endif
     return PlainDots;
 }

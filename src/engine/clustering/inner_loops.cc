@@ -11,7 +11,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <string_view>
 
 #include "annex/kernels.h"
 #include "engine/clustering/inner_loops.h"
@@ -277,13 +276,13 @@ constinit const InnerLoops kPlainLoops = {.product = PlainProduct,
 
 const InnerLoops& ActiveInnerLoops() noexcept {
     // That a level has a table means that this CPU can run it.
-    const std::string_view level = ActiveKernels().name;
+    const InstructionSet set = ActiveKernels().instructions;
 #if defined(__x86_64__)
-    if (level == "avx512") return N_AVX3::GetInnerLoops();
-    if (level == "avx2") return N_AVX2::GetInnerLoops();
-    if (level == "sse4") return N_SSE4::GetInnerLoops();
+    if (set == InstructionSet::kAvx512) return N_AVX3::GetInnerLoops();
+    if (set == InstructionSet::kAvx2) return N_AVX2::GetInnerLoops();
+    if (set == InstructionSet::kSse4) return N_SSE4::GetInnerLoops();
 #elif HWY_STATIC_TARGET == HWY_NEON || HWY_STATIC_TARGET == HWY_NEON_WITHOUT_AES
-    if (level == "neon") return HWY_NAMESPACE::GetInnerLoops();
+    if (set == InstructionSet::kNeon) return HWY_NAMESPACE::GetInnerLoops();
 #endif
     return kPlainLoops;
 }

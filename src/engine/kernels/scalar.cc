@@ -267,6 +267,7 @@ bool SparseIsValid(const SparseVector& v, int32_t dimensions) {
 }  // namespace
 
 constinit const Kernels kScalarKernels = {
+    .instructions = InstructionSet::kNone,
     .name = "scalar",
     .l2_squared = L2Squared,
     .inner_product = InnerProduct,

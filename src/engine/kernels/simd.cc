@@ -343,15 +343,20 @@ void Scale(float* x, float factor, size_t n) {
 
 #if HWY_TARGET == HWY_SSE4
 #define ANNEX_LEVEL_NAME "sse4"
+#define ANNEX_LEVEL_SET kSse4
 #elif HWY_TARGET == HWY_AVX2
 #define ANNEX_LEVEL_NAME "avx2"
+#define ANNEX_LEVEL_SET kAvx2
 #elif HWY_TARGET == HWY_AVX3
 #define ANNEX_LEVEL_NAME "avx512"
+#define ANNEX_LEVEL_SET kAvx512
 #else
 #define ANNEX_LEVEL_NAME "neon"
+#define ANNEX_LEVEL_SET kNeon
 #endif
 
 constexpr Kernels kKernels = {
+    .instructions = InstructionSet::ANNEX_LEVEL_SET,
     .name = ANNEX_LEVEL_NAME,
     .l2_squared = L2Squared,
     .inner_product = InnerProduct,
@@ -383,6 +388,8 @@ constexpr Kernels kKernels = {
 };
 
 #undef ANNEX_LEVEL_NAME
+#undef ANNEX_LEVEL_SET
+#undef ANNEX_LEVEL_SET
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
