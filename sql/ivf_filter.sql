@@ -217,6 +217,12 @@ MOVE 1 restarts;
 SELECT sum(used_bytes) AS used FROM pg_backend_memory_contexts \gset
 MOVE 1000 restarts;
 SELECT sum(used_bytes) < :used + 1000000 AS restarts_cost_no_memory FROM pg_backend_memory_contexts;
+DECLARE parameters CURSOR FOR SELECT FROM generate_series(1, 3000) i LEFT JOIN LATERAL
+	(SELECT id FROM late WHERE z = 1 AND cat = 3 ORDER BY v <-> point(i % 200, 12) OFFSET 0) s ON id < 0;
+MOVE 1 parameters;
+SELECT sum(used_bytes) AS used FROM pg_backend_memory_contexts \gset
+MOVE 1000 parameters;
+SELECT sum(used_bytes) < :used + 1000000 AS parameters_cost_no_memory FROM pg_backend_memory_contexts;
 COMMIT;
 RESET enable_material;
 RESET enable_hashjoin;

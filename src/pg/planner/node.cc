@@ -139,6 +139,10 @@ static void GoExact(FilteredState* state) {
     CountExactScan(RelationGetRelid(state->index_scan->iss_RelationDesc));
     if (SortHasRows(state)) return;
     TIDBitmap* bitmap = TakeBitmap(state);
+    // Parameters that the condition has no part in may have changed: a restart still due would throw the bitmap away,
+    // and one that was skipped has left the bitmap of before.
+    PlanState* heap_scan = &state->heap_scan->ss.ps;
+    if (heap_scan->chgParam != nullptr || state->heap_scan->tbm != nullptr) ExecReScan(heap_scan);
     ANNEX_BEGIN_BITMAP_HEAP_SCAN(state->heap_scan, bitmap);
     state->keeps_nearest = CanKeepNearest(state);
     if (state->keeps_nearest) return;
