@@ -2,12 +2,11 @@
 #include "pg/ivf/cache.h"
 
 extern "C" {
-#include "pgstat.h"
-#include "storage/buf_internals.h"
 #include "utils/inval.h"
 }
 
 #include "pg/guard.h"
+#include "pg/index/buffer_hints.h"
 #include "pg/ivf/feed.h"
 
 namespace annex::pg::ivf {
@@ -29,15 +28,11 @@ struct CachedIndex {
     CentroidTable* centroids;
     ListDescriptor* descriptors;  // malloc'd, with `centroids` only
     uint32 slots;                 // of them
-    Buffer* hints;                // malloc'd; by block
-    BlockNumber hint_count;
+    BufferHints hints;
 };
 
 static CachedIndex* entries = nullptr;
 static uint64 uses = 0;
-
-// Pages for which a buffer is remembered: 4 bytes each.
-static constexpr BlockNumber kMostHints = 1 << 20;
 
 static void Free(CachedIndex* entry) {
     for (CachedIndex** link = &entries; *link != nullptr; link = &(*link)->next) {
@@ -48,7 +43,7 @@ static void Free(CachedIndex* entry) {
     delete entry->space;
     delete entry->centroids;
     free(entry->descriptors);
-    free(entry->hints);
+    entry->hints.Free();
     delete entry;
 }
 
@@ -165,23 +160,14 @@ static bool LoadCentroids(CachedIndex* entry, Relation index, const MetaPage& me
     return true;
 }
 
-static void LoadHints(CachedIndex* entry, Relation index) {
-    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
-    const BlockNumber count = blocks < kMostHints ? blocks : kMostHints;
-    // Without memory for it there are no hints.
-    entry->hints = static_cast<Buffer*>(calloc(count, sizeof(Buffer)));
-    entry->hint_count = entry->hints != nullptr ? count : 0;
-}
-
 // nullptr: something has moved.
 static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext owner) {
     const Size centroid_bytes = meta.lists * CentroidTable::BytesPerList(meta.padded) +
                                 SketchLayoutOf(meta).block_bytes() + DescriptorSlots(meta) * sizeof(ListDescriptor);
     // One index may take half of the cache; a larger one keeps its space alone.
     const bool with_centroids = centroid_bytes <= static_cast<Size>(cache_size_setting) * 1024 / 2;
-    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
-    const Size hint_bytes = (blocks < kMostHints ? blocks : kMostHints) * sizeof(Buffer);
-    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 + (with_centroids ? centroid_bytes + hint_bytes : 0);
+    const Size bytes =
+        sizeof(CachedIndex) + meta.padded * 8 + (with_centroids ? centroid_bytes + BufferHints::BytesFor(index) : 0);
     MakeRoom(bytes);
 
     CachedIndex* entry = nullptr;
@@ -197,7 +183,7 @@ static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext own
     LoadSpace(entry, index, meta);
     if (with_centroids) {
         if (!LoadCentroids(entry, index, meta)) return nullptr;
-        LoadHints(entry, index);
+        entry->hints.Begin(index);
     }
     entry->ready = true;
     return entry;
@@ -266,32 +252,8 @@ void RememberInsertPage(CachedIndex* cached, const MetaPage& meta, ListId id, Bl
         cached->descriptors[list].insert = block;
 }
 
-// Where a page was found last, in shared buffers.
-static Buffer BufferHint(const CachedIndex* cached, BlockNumber block) {
-    if (cached == nullptr || block >= cached->hint_count) return InvalidBuffer;
-    const Buffer buffer = cached->hints[block];
-    return BufferIsLocal(buffer) ? InvalidBuffer : buffer;
-}
-
-// Pinning by a hint does not count as a use, and pages that are read in no other way would be the first that shared
-// buffers give up. So buffers are looked up as usual until they have as many uses as are counted, and again when the
-// clock's hand has taken one off.
-static bool HasAllUses(Buffer buffer) {
-    if (BufferIsLocal(buffer)) return true;
-    const uint32 state = pg_atomic_read_u32(&GetBufferDescriptor(static_cast<uint32>(buffer - 1))->state);
-    return BUF_STATE_GET_USAGECOUNT(state) >= BM_MAX_USAGE_COUNT;
-}
-
 Buffer PinPage(CachedIndex* cached, Relation index, BlockNumber block) {
-    if (cached == nullptr || block >= cached->hint_count) return ReadBuffer(index, block);
-    Buffer* hint = &cached->hints[block];
-    if (*hint != InvalidBuffer && HasAllUses(*hint) && ReadRecentBuffer(cached->file, MAIN_FORKNUM, block, *hint)) {
-        pgstat_count_buffer_read(index);
-        pgstat_count_buffer_hit(index);
-        return *hint;
-    }
-    *hint = ReadBuffer(index, block);
-    return *hint;
+    return cached == nullptr ? ReadBuffer(index, block) : cached->hints.Pin(index, block);
 }
 
 void PrefetchDescriptor(const CachedIndex* cached, const MetaPage& meta, ListId id) {
@@ -308,15 +270,11 @@ BlockNumber FirstPageHint(const CachedIndex* cached, const MetaPage& meta, ListI
 }
 
 void PrefetchHint(const CachedIndex* cached, const MetaPage& meta, ListId id) {
-    const BlockNumber block = FirstPageHint(cached, meta, id);
-    if (block < cached->hint_count) __builtin_prefetch(&cached->hints[block]);
+    cached->hints.PrefetchHint(FirstPageHint(cached, meta, id));
 }
 
 const char* PrefetchPin(const CachedIndex* cached, BlockNumber block) {
-    const Buffer buffer = BufferHint(cached, block);
-    if (buffer == InvalidBuffer) return nullptr;
-    __builtin_prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)), 1);
-    return BufferBlocks + static_cast<Size>(buffer - 1) * BLCKSZ;
+    return cached == nullptr ? nullptr : cached->hints.PrefetchPin(block);
 }
 
 }  // namespace annex::pg::ivf

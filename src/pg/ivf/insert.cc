@@ -5,10 +5,10 @@
 // exclusive locks, if they are still what they were chosen for. These are only waited for with no other lock held, so
 // that the meta page is never locked for long.
 #include "pg/guard.h"
+#include "pg/index/delta.h"
 #include "pg/index/filter_column.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
-#include "pg/ivf/delta.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/feed.h"
@@ -501,7 +501,7 @@ static void InsertRow(Inserter* inserter, const float* x, HeapTid heap_tid, cons
 extern "C" bool ivfinsert(Relation index, Datum* values, bool* isnull, ItemPointer heap_tid, Relation, IndexUniqueCheck,
                           bool, IndexInfo* index_info) noexcept {
     using namespace annex::pg::ivf;
-    const annex::HeapTid tid = FromItemPointer(*heap_tid);
+    const annex::HeapTid tid = annex::pg::FromItemPointer(*heap_tid);
     uint8 column_values[annex::kMostValueBytes];
     if (isnull[0]) {
         if (DialectOf(index) != nullptr) return false;

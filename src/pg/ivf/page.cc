@@ -9,32 +9,8 @@
 
 namespace annex::pg::ivf {
 
-[[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
-             errdetail("Block %u: %s.", block, reason), errhint("Please REINDEX it.")));
-    pg_unreachable();
-}
-
-bool PageIsOurs(Page page) {
-    return !PageIsNew(page) && PageGetPageSize(page) == BLCKSZ && OpaqueOf(page)->magic == kMagic &&
-           OpaqueOf(page)->version == kFormatVersion;
-}
-
 void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind) {
-    if (PageIsNew(page)) ReportCorrupted(index, block, "the page is empty");
-    // GenericXLog copies by pd_upper and trusts that no pd_lower set here lies beyond it.
-    const auto* header = reinterpret_cast<PageHeader>(page);
-    if (PageGetPageSize(page) != BLCKSZ || header->pd_upper != BLCKSZ || header->pd_special != BLCKSZ)
-        ReportCorrupted(index, block, "the page header is not that of an ivf index");
-    const PageOpaque* opaque = OpaqueOf(page);
-    if (opaque->magic != kMagic) ReportCorrupted(index, block, "the page does not belong to an ivf index");
-    if (opaque->version != kFormatVersion) ReportCorrupted(index, block, "the page has an unknown format version");
-    if (opaque->kind != kind) ReportCorrupted(index, block, "the page is of another kind than expected");
-}
-
-static void SetPageLower(Page page, Size lower) {
-    reinterpret_cast<PageHeader>(page)->pd_lower = static_cast<LocationIndex>(lower);
+    CheckPageFormat(index, block, page, kFormat, static_cast<uint8>(kind));
 }
 
 static Size HeaderEnd(PageKind kind) {
@@ -60,13 +36,7 @@ static Size HeaderEnd(PageKind kind) {
 }
 
 void InitPage(Page page, PageKind kind) {
-    PageInit(page, BLCKSZ, 0);
-    PageOpaque* opaque = OpaqueOf(page);
-    opaque->next = InvalidBlockNumber;
-    opaque->magic = kMagic;
-    opaque->kind = kind;
-    opaque->version = kFormatVersion;
-    SetPageLower(page, HeaderEnd(kind));
+    InitPageFormat(page, kFormat, static_cast<uint8>(kind), HeaderEnd(kind));
 }
 
 MetaPage* MetaOf(Page page) {
@@ -226,7 +196,7 @@ void RowPage::SetLower(const RowLayout& layout) const {
     SetPageLower(page, Lower(*header, layout));
 }
 
-// ---- Side, descriptor and mean pages ----
+// ---- Side and descriptor pages ----
 
 void SidePage::Init(Page page, SideChain chain) {
     InitPage(page, PageKind::kSide);
@@ -269,22 +239,6 @@ DescriptorPage DescriptorPage::Open(Relation index, BlockNumber block, Page page
 
 void DescriptorPage::SetLower() const {
     SetPageLower(page, kDescriptorOffset + header->count * sizeof(ListDescriptor));
-}
-
-void MeanPage::Init(Page page) {
-    InitPage(page, PageKind::kMean);
-    memset(HeaderOf<MeanPageHeader>(page), 0, sizeof(MeanPageHeader));
-}
-
-MeanPage MeanPage::Open(Relation index, BlockNumber block, Page page) {
-    CheckPage(index, block, page, PageKind::kMean);
-    MeanPage result = MeanPage::At(page);
-    if (result.header->count > kMeanPerPage) ReportCorrupted(index, block, "the count of a mean page is impossible");
-    return result;
-}
-
-void MeanPage::SetLower() const {
-    SetPageLower(page, kMeanOffset + header->count * sizeof(float));
 }
 
 }  // namespace annex::pg::ivf

@@ -11,11 +11,13 @@
 #include "annex/sketch.h"
 #include "annex/space.h"
 #include "pg/index/opclass.h"
+#include "pg/index/page.h"
 
 namespace annex::pg::ivf {
 
 inline constexpr uint32 kMagic = 0x41584956;  // "VIXA"
 inline constexpr uint8 kFormatVersion = 3;
+inline constexpr PageFormat kFormat{kMagic, kFormatVersion, "ivf"};
 inline constexpr int kMaxDimensions = 16000;
 inline constexpr int kMaxLists = 32768;
 
@@ -29,17 +31,6 @@ enum class PageKind : uint8 {
     kSide = 7,         // heap TIDs of rows without codes, a chain
     kFree = 8,         // nothing that anybody needs: may become any other page
 };
-
-// After the page header of every page.
-struct PageOpaque {
-    BlockNumber next;  // in the chain this page belongs to, or InvalidBlockNumber
-    uint32 magic;
-    PageKind kind;
-    uint8 version;
-    uint16 unused;
-    BlockNumber head;  // kRowTail: the row's first page
-};
-static_assert(sizeof(PageOpaque) == 16);
 
 // Address of a list descriptor: a page and a slot. Carried in the heap TID of the centroid's entry (offset = slot + 1).
 struct ListId {
@@ -57,16 +48,6 @@ inline HeapTid ListTarget(ListId id) {
 inline ListId TargetList(HeapTid target) {
     return {static_cast<BlockNumber>(target.block_high) << 16 | target.block_low,
             static_cast<uint16>(target.offset - 1)};
-}
-inline HeapTid FromItemPointer(const ItemPointerData& tid) {
-    return {tid.ip_blkid.bi_hi, tid.ip_blkid.bi_lo, tid.ip_posid};
-}
-inline ItemPointerData ToItemPointer(HeapTid tid) {
-    ItemPointerData result;
-    result.ip_blkid.bi_hi = tid.block_high;
-    result.ip_blkid.bi_lo = tid.block_low;
-    result.ip_posid = tid.offset;
-    return result;
 }
 
 // ---- List descriptors ----
@@ -203,8 +184,6 @@ struct MetaPage {
 
 // ---- Pages ----
 
-inline constexpr Size kHeaderOffset = SizeOfPageHeaderData + sizeof(PageOpaque);
-
 struct ListPageHeader {
     uint64 generation;
     BlockNumber list_block;  // the ListId
@@ -301,13 +280,6 @@ struct SideLayout {
           rows_per_page(static_cast<uint16>((BLCKSZ - kSideOffset) / row_bytes)) {}
 };
 
-struct MeanPageHeader {
-    uint32 count;
-    uint32 unused;
-};
-inline constexpr Size kMeanOffset = kHeaderOffset + sizeof(MeanPageHeader);
-inline constexpr uint32 kMeanPerPage = (BLCKSZ - kMeanOffset) / sizeof(float);
-
 // How rows lie on pages: each a header, the values of its filter columns, and its codes.
 struct RowLayout {
     uint32 value_bytes;
@@ -334,30 +306,19 @@ struct RowLayout {
 [[nodiscard]] RowLayout RowLayoutOf(const MetaPage& meta);
 [[nodiscard]] SideLayout SideLayoutOf(const MetaPage& meta);
 
-[[noreturn]] void ReportCorrupted(Relation index, BlockNumber block, const char* reason);
-
 // Reads what a page must be before it is used; ERROR with ERRCODE_INDEX_CORRUPTED, the block and the reason if it is
 // not.
 void CheckPage(Relation index, BlockNumber block, Page page, PageKind kind);
-[[nodiscard]] bool PageIsOurs(Page page);
+[[nodiscard]] inline bool PageIsOurs(Page page) {
+    return PageHasFormat(page, kFormat);
+}
 
-inline PageOpaque* OpaqueOf(Page page) {
-    return reinterpret_cast<PageOpaque*>(reinterpret_cast<char*>(page) + SizeOfPageHeaderData);
-}
-// What comes after, on each kind of page.
-template <typename Header>
-inline Header* HeaderOf(Page page) {
-    return reinterpret_cast<Header*>(reinterpret_cast<char*>(page) + kHeaderOffset);
-}
 // The codes on a kRowTail page.
 inline int8* RowTailCodes(Page page) {
     return reinterpret_cast<int8*>(reinterpret_cast<char*>(page) + kHeaderOffset);
 }
 inline PageKind KindOf(Page page) {
-    return OpaqueOf(page)->kind;
-}
-inline BlockNumber NextOf(Page page) {
-    return OpaqueOf(page)->next;
+    return static_cast<PageKind>(OpaqueOf(page)->kind);
 }
 
 // Makes an empty page of a kind, with pd_lower at the end of its header.
@@ -464,20 +425,6 @@ struct DescriptorPage {
     static DescriptorPage Open(Relation index, BlockNumber block, Page page);
     [[nodiscard]] ListDescriptor* descriptors() const {
         return reinterpret_cast<ListDescriptor*>(reinterpret_cast<char*>(page) + kDescriptorOffset);
-    }
-    void SetLower() const;
-};
-
-struct MeanPage {
-    Page page;
-    MeanPageHeader* header;
-
-    // Without any check, for pages that were opened or made before.
-    static MeanPage At(Page page) { return {page, HeaderOf<MeanPageHeader>(page)}; }
-    static void Init(Page page);
-    static MeanPage Open(Relation index, BlockNumber block, Page page);
-    [[nodiscard]] float* values() const {
-        return reinterpret_cast<float*>(reinterpret_cast<char*>(page) + kMeanOffset);
     }
     void SetLower() const;
 };

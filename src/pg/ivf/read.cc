@@ -25,23 +25,7 @@ void CheckMoved(Relation index, const MetaPage& meta, BlockNumber block, const c
 }
 
 void ReadMean(Relation index, const MetaPage& meta, float* mean) {
-    BlockNumber block = meta.mean;
-    for (uint32 done = 0; done < meta.dimensions;) {
-        if (block == 0 || block >= RelationGetNumberOfBlocks(index))
-            ReportCorrupted(index, block, "the mean ends too early");
-        Buffer buffer = ReadBuffer(index, block);
-        LockBuffer(buffer, BUFFER_LOCK_SHARE);
-        Page page = BufferGetPage(buffer);
-        const MeanPage mean_page = MeanPage::Open(index, block, page);
-        const uint32 count = mean_page.header->count;
-        if (count == 0 || count > meta.dimensions - done) ReportCorrupted(index, block, "the mean has a wrong length");
-        memcpy(mean + done, mean_page.values(), count * sizeof(float));
-        done += count;
-        block = NextOf(page);
-        UnlockReleaseBuffer(buffer);
-    }
-    for (uint32 i = 0; i < meta.dimensions; i++)
-        if (!(mean[i] > -1e19F && mean[i] < 1e19F)) ReportCorrupted(index, meta.mean, "the mean is not a number");
+    ReadMeanChain(index, kFormat, static_cast<uint8>(PageKind::kMean), meta.mean, meta.dimensions, mean);
 }
 
 }  // namespace annex::pg::ivf

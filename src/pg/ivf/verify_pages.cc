@@ -44,13 +44,14 @@ void Verifier::CheckMetaPage() {
 }
 
 void Verifier::CheckMeanPage(BlockNumber block, uint32* values) {
-    const MeanPage mean = MeanPage::Open(index, block, page);
+    CheckPage(index, block, page, PageKind::kMean);
+    const uint32 count = MeanCount(index, block, page);
     const LocationIndex lower = LowerOf(page);
-    mean.SetLower();
+    SetPageLower(page, kMeanOffset + count * sizeof(float));
     CheckUsed(block, page, lower);
-    for (uint32 i = 0; i < mean.header->count; i++)
-        if (!IsFinite(mean.values()[i])) Report(block, "the mean is not finite");
-    *values = mean.header->count;
+    for (uint32 i = 0; i < count; i++)
+        if (!IsFinite(MeanValues(page)[i])) Report(block, "the mean is not finite");
+    *values = count;
 }
 
 void Verifier::CheckDescriptor(BlockNumber block, const ListDescriptor& list) {

@@ -47,13 +47,7 @@ BlockNumber WriteMean(const Writer& writer, const float* mean, uint32 dimensions
     for (uint32 done = 0; done < dimensions;) {
         Buffer buffer = AppendPage(writer);
         Page page = BufferGetPage(buffer);
-        MeanPage::Init(page);
-        MeanPage mean_page = MeanPage::At(page);
-        const uint32 count = dimensions - done < kMeanPerPage ? dimensions - done : kMeanPerPage;
-        memcpy(mean_page.values(), mean + done, count * sizeof(float));
-        mean_page.header->count = count;
-        mean_page.SetLower();
-        done += count;
+        done += FillMeanPage(page, kFormat, static_cast<uint8>(PageKind::kMean), mean + done, dimensions - done);
         if (BufferIsValid(previous)) {
             OpaqueOf(BufferGetPage(previous))->next = BufferGetBlockNumber(buffer);
             ReleaseNewPage(writer, previous);

@@ -1,5 +1,5 @@
 // Generic WAL records made of known changes.
-#include "pg/ivf/delta.h"
+#include "pg/index/delta.h"
 
 extern "C" {
 #include "access/rmgr.h"
@@ -8,7 +8,7 @@ extern "C" {
 #include "utils/rel.h"
 }
 
-namespace annex::pg::ivf {
+namespace annex::pg {
 
 char DeltaRecord::deltas[kMostPages][kDeltaBytes];
 
@@ -57,4 +57,4 @@ void DeltaRecord::Finish(Relation relation) {
     END_CRIT_SECTION();
 }
 
-}  // namespace annex::pg::ivf
+}  // namespace annex::pg

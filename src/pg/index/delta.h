@@ -12,7 +12,7 @@ extern "C" {
 #include "access/generic_xlog.h"
 }
 
-namespace annex::pg::ivf {
+namespace annex::pg {
 
 class DeltaRecord {
   public:
@@ -46,4 +46,4 @@ class DeltaRecord {
     int count_ = 0;
 };
 
-}  // namespace annex::pg::ivf
+}  // namespace annex::pg
