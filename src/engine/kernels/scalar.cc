@@ -5,6 +5,7 @@
 
 #include "annex/half.h"
 #include "engine/kernels/levels.h"
+#include "engine/kernels/words.h"
 
 namespace annex::internal {
 namespace {
@@ -109,6 +110,23 @@ float RowInnerProduct(const float* query, const int8_t* codes, size_t n) {
     float sum = 0;
     for (size_t i = 0; i < n; ++i) sum += query[i] * static_cast<float>(codes[i]);
     return sum;
+}
+
+int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    return sum;
+}
+
+void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, uint32_t* sums) {
+    for (size_t v = 0; v < count; ++v) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < code_bytes; i += 8)
+            for (size_t j = 0; j < 8; ++j)
+                sum += CountWord(LoadWord(codes + v * code_bytes + i, 8) & LoadWord(planes + j * code_bytes + i, 8))
+                       << j;
+        sums[v] = static_cast<uint32_t>(sum);
+    }
 }
 
 // Byte j of vector v's code holds two sub-codes; each selects one of the 16 values of its table.
@@ -283,6 +301,8 @@ constinit const Kernels kScalarKernels = {
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
+    .code_product = CodeProduct,
+    .plane_sums = PlaneSums,
     .sketch_accumulate = SketchAccumulate,
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,

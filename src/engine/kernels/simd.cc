@@ -31,6 +31,7 @@
 
 #include "engine/kernels/bits-inl.h"
 #include "engine/kernels/distances-inl.h"
+#include "engine/kernels/edges-inl.h"
 #include "engine/kernels/sparse-inl.h"
 #include "engine/kernels/strips-inl.h"
 #include "engine/kernels/tids-inl.h"
@@ -372,6 +373,8 @@ constexpr Kernels kKernels = {
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
+    .code_product = CodeProduct,
+    .plane_sums = PlaneSums,
     .sketch_accumulate = SketchAccumulate,
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,
@@ -443,6 +446,7 @@ constexpr Kernels WithPopcount(Kernels kernels) {
     kernels.name = "avx512_popcnt";
     kernels.hamming = HammingByPopcount;
     kernels.jaccard = JaccardByPopcount;
+    kernels.plane_sums = PlaneSumsByPopcount;
     return kernels;
 }
 constexpr Kernels kPopcountKernels = WithPopcount(N_AVX3::kKernels);
