@@ -90,6 +90,37 @@ CREATE INDEX enough ON t USING ivfflat (val vector_l2_ops) WITH (lists = 2);
 SELECT annex_verify(i, true) FROM unnest(array['t_val_idx', 'few', 'enough']::regclass[]) i;
 DROP TABLE t;
 
+-- An index made before its rows: all are in one list, and found with one probe, until there are lists.
+CREATE TABLE t (id int, val vector(2));
+CREATE INDEX t_val_idx ON t USING ivfflat (val);
+INSERT INTO t SELECT i, ARRAY[i % 50, i / 50]::vector FROM generate_series(0, 1999) i;
+SELECT lists FROM annex_index_info('t_val_idx');
+SELECT id FROM t ORDER BY val <-> '[17.2,21.1]' LIMIT 5;
+VACUUM t;
+SELECT lists FROM annex_index_info('t_val_idx');
+SELECT id FROM t ORDER BY val <-> '[17.2,21.1]' LIMIT 1;
+SELECT annex_verify('t_val_idx', true);
+DROP TABLE t;
+
+-- No list lies where another one has the rows, whether there are fewer rows than lists or many that are equal.
+CREATE TABLE t (id int, val vector(2));
+INSERT INTO t SELECT i, ARRAY[1 + i % 5, i % 3]::vector FROM generate_series(0, 20) i;
+CREATE INDEX few ON t USING ivfflat (val) WITH (lists = 100);
+SELECT lists FROM annex_index_info('few');
+SELECT count(*), min(val <-> '[3,1]'), max(val <-> '[3,1]') FROM (SELECT val FROM t ORDER BY val <-> '[3,1]' LIMIT 1) s;
+DROP INDEX few;
+INSERT INTO t SELECT i, ARRAY[1 + i % 5, i % 3]::vector FROM generate_series(1, 3000) i;
+CREATE INDEX equal ON t USING ivfflat (val) WITH (lists = 100);
+SELECT lists FROM annex_index_info('equal');
+SELECT count(*), min(val <-> '[3,1]'), max(val <-> '[3,1]') FROM (SELECT val FROM t ORDER BY val <-> '[3,1]' LIMIT 100) s;
+-- Vacuum does not try again before there are other rows.
+SELECT * FROM annex_maintain('equal');
+INSERT INTO t SELECT i, ARRAY[i % 70, i % 89]::vector FROM generate_series(1, 3000) i;
+SELECT * FROM annex_maintain('equal');
+SELECT lists FROM annex_index_info('equal');
+SELECT annex_verify('equal', true);
+DROP TABLE t;
+
 -- Errors -------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE t (a vector(3), b vector, c int, d sparsevec(3));

@@ -17,6 +17,9 @@ namespace annex {
 
 inline constexpr uint32_t kNoList = UINT32_MAX;
 
+// Rows that a sample usually has.
+inline constexpr size_t kSampleRowsPerList = 64;
+
 // Starts the team of worker threads (threads - 1 of them) with every signal blocked, so that none is ever delivered to
 // them. What is below uses at most the threads of this team, so without this call it runs on the caller's thread alone,
 // whatever it was asked for. The team belongs to the thread that started it. When the system refuses a thread, the team
@@ -67,12 +70,15 @@ struct KMeansOptions {
     size_t iterations;
     uint64_t seed;
     int threads;
+    // Spherical k-means: centroids are kept at distance 1 from this point, as the rows are. Empty: k-means.
+    std::vector<float> centre = {};  // padded floats
 };
 
 // Lloyd's k-means from random rows: assignment by products of 8-bit codes (||x||^2 + ||c||^2 - 2 x c^T), empty clusters
 // refilled by splitting a large one (probability in proportion to its size, both halves moved apart by a factor of
 // 1 +- 1/1024).
-// Fewer rows than lists: the rows themselves, then copies moved apart by noise; no rows: zero centroids.
+// There may be fewer lists than were asked for: those that are nearest to no row at the end are left out. No more rows
+// than lists: the rows themselves, each once, so that there are fewer lists; no rows: one list at zero.
 class KMeans {
   public:
     // The sample must outlive this object and stay as it is. Takes 6 * padded + 20 bytes a list and 8 bytes a sampled
@@ -82,7 +88,7 @@ class KMeans {
     // Does a bounded piece of work. False when there is nothing left to do.
     bool Step();
     [[nodiscard]] double progress() const noexcept;  // 0 to 1
-    // lists * padded floats, row-major. Complete when Step() has returned false.
+    // padded floats for each list, row-major. Complete when Step() has returned false.
     [[nodiscard]] std::vector<float> TakeCentroids();
 
   private:
@@ -90,9 +96,20 @@ class KMeans {
     std::unique_ptr<Impl> impl_;
 };
 
-// Iterations that pay for this number of lists: 10 for few lists, down to 3 for many (each costs lists * rows *
-// padded).
-[[nodiscard]] size_t RecommendedIterations(size_t lists) noexcept;
+// How much work goes into the lists.
+struct Training {
+    size_t sample_rows_per_list;
+    size_t iterations;
+    bool spherical;  // for cosine: lists go by angles alone, so that short centroids, those of wide lists, are not
+                     // nearer
+};
+
+// For searches that go on for as many lists as they need: 10 iterations for few lists, down to 3 for many (each costs
+// lists * rows * padded).
+[[nodiscard]] Training UsualTraining(size_t lists) noexcept;
+// For searches of a given number of lists, which are to find as much as they can: up to four times the rows, and 10
+// iterations.
+[[nodiscard]] Training ThoroughTraining(size_t lists) noexcept;
 
 struct Assignment {
     uint32_t primary;

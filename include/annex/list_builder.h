@@ -24,7 +24,6 @@
 
 namespace annex {
 
-inline constexpr size_t kSampleRowsPerList = 64;
 // list_bytes: room for entries on one page of a list. A list and its second copies fill about one page, but hold at
 // least some 60 rows and at most some 200; small tables have one list.
 [[nodiscard]] size_t RecommendedLists(double rows, const SketchLayout& layout, size_t list_bytes, size_t most) noexcept;
@@ -55,7 +54,9 @@ class ListBuilder {
     void AddTransformedToSample(const float* y);  // y[padded]
     [[nodiscard]] size_t sample_size() const noexcept { return sample_->size(); }
 
-    void BeginTraining(size_t lists);
+    // There may be fewer, where many rows are equal: lists() says how many when training has ended.
+    void BeginTraining(size_t lists, const Training& training);
+    void BeginTraining(size_t lists) { BeginTraining(lists, UsualTraining(lists)); }
     bool TrainStep();  // false when done
     [[nodiscard]] double training_progress() const noexcept { return kmeans_->progress(); }
     // Whether second copies pay; asked for by spill = auto.

@@ -41,6 +41,8 @@ class Space {
     // The same for a query. kUnbounded: every bound is -infinity; kNaN: every distance is NaN. For L2 and inner product
     // a query of zeros is normal.
     [[nodiscard]] RowClass TransformQuery(const float* q, float* y) const noexcept;
+    // Where y[padded] is for x = 0: the length of rows is measured from there.
+    [[nodiscard]] std::vector<float> Origin() const;
     // The class alone.
     [[nodiscard]] RowClass Classify(const float* x) const noexcept;
 

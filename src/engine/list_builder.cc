@@ -89,15 +89,17 @@ void ListBuilder::AddTransformedToSample(const float* y) {
 
 // ---- Training ----
 
-void ListBuilder::BeginTraining(size_t lists) {
+void ListBuilder::BeginTraining(size_t lists, const Training& training) {
     lists_ = lists;
-    kmeans_ = std::make_unique<KMeans>(*sample_,
-                                       KMeansOptions{lists, RecommendedIterations(lists), random_.Next(), threads_});
+    KMeansOptions options{lists, training.iterations, random_.Next(), threads_, {}};
+    if (training.spherical && metric_ == Metric::kCosine) options.centre = space_->Origin();
+    kmeans_ = std::make_unique<KMeans>(*sample_, options);
 }
 
 bool ListBuilder::TrainStep() {
     if (kmeans_->Step()) return true;
     centroids_ = kmeans_->TakeCentroids();
+    lists_ = centroids_.size() / padded_;
     return false;
 }
 

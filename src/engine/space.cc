@@ -96,6 +96,13 @@ RowClass Space::TransformRow(const float* x, float* y) const noexcept {
     return RowClass::kNormal;
 }
 
+std::vector<float> Space::Origin() const {
+    std::vector<float> y(padded());
+    for (size_t i = 0; i < dimensions(); ++i) y[i] = -mean_[i];
+    rotation_.Apply(y.data());
+    return y;
+}
+
 RowClass Space::TransformQuery(const float* q, float* y) const noexcept {
     if (metric_ != Metric::kInnerProduct) return TransformRow(q, y);
     const size_t n = dimensions();

@@ -101,7 +101,7 @@ static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
     ListBuilder* builder = build->builder;
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseTraining);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_TOTAL, static_cast<int64>(builder->sample_size()));
-    Guard([&] { builder->BeginTraining(lists); });
+    Guard([&] { builder->BeginTraining(lists, TrainingOf(build->index, lists)); });
     bool more = true;
     while (more) {
         CHECK_FOR_INTERRUPTS();
@@ -109,6 +109,7 @@ static void Train(Build* build, uint32 lists, bool decide_spill, bool spill) {
         Guard([&] { more = builder->TrainStep(); });
     }
     ReportTraining(*builder, 1);
+    decide_spill = decide_spill && builder->lists() > 1;
     more = decide_spill;
     while (more) {
         CHECK_FOR_INTERRUPTS();
@@ -381,7 +382,6 @@ static void BuildFromHeap(Build* build) {
 
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseSampling);
     const SamplePlan plan = SampleHeap(build->heap, build->index, build->index_info, build->builder, build->dimensions);
-    build->meta.lists = plan.lists;
     build->meta.build_sample = static_cast<uint32>(build->builder->sample_size());
     NoticeFewRows(*build, plan);
     ANNEX_STOP_POINT("build-sampled");
@@ -389,6 +389,8 @@ static void BuildFromHeap(Build* build) {
     SpillOption spill = SpillOptionOf(build->index);
     if (spill == kSpillAuto && build->meta.metric == Metric::kInnerProduct) spill = kSpillOn;
     Train(build, plan.lists, spill == kSpillAuto && plan.lists > 1, spill == kSpillOn);
+    build->meta.lists = static_cast<uint32>(build->builder->lists());
+    build->meta.wanted_lists = plan.lists;
     build->meta.spill = build->builder->spill() ? 1 : 0;
     ANNEX_STOP_POINT("build-trained");
 

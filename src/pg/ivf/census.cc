@@ -147,7 +147,10 @@ bool ListsAreDue(const MetaPage& meta, const Census& census, uint32* lists) {
     *lists = ListsThatFit(meta, wanted, census.rows);
     if (census.rows < kFewestRows && *lists <= meta.lists) return false;
     // As many as there may be now, or made with more memory than there is now: neither is a reason.
-    if (*lists >= kGrown * meta.lists || (wanted <= kShrunk * meta.lists && meta.lists > 1)) return true;
+    const bool as_before =
+        meta.lists < meta.wanted_lists && *lists <= meta.wanted_lists && census.rows < kGrown * meta.listed_rows;
+    if ((*lists >= kGrown * meta.lists && !as_before) || (wanted <= kShrunk * meta.lists && meta.lists > 1))
+        return true;
     if (meta.lists == 1) return false;
     const double changed = std::fabs(census.rows - meta.listed_rows) / std::max(meta.listed_rows, 1.0);
     // Lists that nothing has been put into are as good as new ones would be.

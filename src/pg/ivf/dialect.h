@@ -4,6 +4,8 @@
 
 #include "pg/pg.h"
 
+#include "annex/clustering.h"
+
 namespace annex::pg::ivf {
 
 // How many lists the settings allow a scan to probe.
@@ -19,6 +21,7 @@ struct Dialect {
     ambuild_function build;  // by which an index is known
     int default_lists;
     float epsilon;  // unless ivf.epsilon is set
+    Training (*training)(size_t lists);
     ProbeLimits (*limits)();
     // Called by a build that found fewer rows than lists.
     void (*few_rows)();

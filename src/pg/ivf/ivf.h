@@ -8,6 +8,7 @@ extern "C" {
 #include "nodes/pathnodes.h"
 }
 
+#include "annex/clustering.h"
 #include "annex/search.h"
 #include "annex/space.h"
 #include "pg/index/access_method.h"
@@ -27,6 +28,8 @@ struct Options {
 
 [[nodiscard]] int ListsOption(Relation index);
 [[nodiscard]] SpillOption SpillOptionOf(Relation index);
+// How so many lists of an index are trained.
+[[nodiscard]] Training TrainingOf(Relation index, uint32 lists);
 
 // ---- Settings ----
 

@@ -202,6 +202,11 @@ int ListsOption(Relation index) {
     return dialect == nullptr ? 0 : dialect->default_lists;
 }
 
+Training TrainingOf(Relation index, uint32 lists) {
+    const Dialect* dialect = DialectOf(index);
+    return dialect == nullptr ? UsualTraining(lists) : dialect->training(lists);
+}
+
 SpillOption SpillOptionOf(Relation index) {
     if (DialectOf(index) != nullptr) return kSpillOff;
     const Options* options = OptionsOf(index);

@@ -156,6 +156,7 @@ struct MetaPage {
     uint8 attempts;   // at new lists, since one came to its end
     uint8 put_off;    // vacuums that have made no other attempt since
     ChainEnds side[kSideChains];
+    uint32 wanted_lists;     // when the lists were made, last: where many rows are equal, there are fewer
     double calibrated_rows;  // rows at the calibration
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
     // The images' widths of the filter columns: those of the index's columns after the first.

@@ -37,6 +37,7 @@ struct Relisting {
     BufferAccessStrategy strategy;
     uint64 pending;
     uint32 lists;
+    uint32 wanted;  // lists that were asked for
     bool spill;
     ListId* ids;           // of the new lists
     ListDescriptor* made;  // their descriptors
@@ -96,9 +97,7 @@ static Size SampleThatFits(uint32 lists, uint32 padded) {
     const auto scratch = static_cast<double>(ListBuilder::TrainingMemory(0, 0, padded));
     const double each = static_cast<double>(ListBuilder::TrainingMemory(1, lists, padded)) - fixed;
     const double room = budget - (fixed - scratch);
-    const double wanted = static_cast<double>(kSampleRowsPerList) * lists;
-    if (room <= 0) return 0;
-    return static_cast<Size>(std::min(room / each, wanted));
+    return room > 0 ? static_cast<Size>(room / each) : 0;
 }
 
 // Lists trained on fewer rows than this are bad ones; an explicit number is content with less, as it is when built.
@@ -133,12 +132,14 @@ static void TakeSample(Relisting* relisting, Size capacity, double rows) {
 
 static void Train(Relisting* relisting, SpillOption spill) {
     ListBuilder* builder = relisting->builder;
-    Guard([&] { builder->BeginTraining(relisting->lists); });
+    Guard([&] { builder->BeginTraining(relisting->lists, TrainingOf(relisting->index, relisting->lists)); });
     bool more = true;
     while (more) {
         ANNEX_VACUUM_DELAY_POINT();
         Guard([&] { more = builder->TrainStep(); });
     }
+    relisting->wanted = relisting->lists;
+    relisting->lists = static_cast<uint32>(builder->lists());
     const bool decide = spill == kSpillAuto && relisting->meta.metric != Metric::kInnerProduct && relisting->lists > 1;
     more = decide;
     while (more) {
@@ -301,6 +302,7 @@ static void Switch(const Relisting& relisting, const ListDescriptor& root, doubl
         meta->generation = relisting.pending + 1;
         meta->root = root;
         meta->lists = relisting.lists;
+        meta->wanted_lists = relisting.wanted;
         meta->spill = relisting.spill ? 1 : 0;
         meta->list_option = static_cast<uint32>(ListsOption(relisting.index));
         meta->pending = 0;
@@ -528,7 +530,8 @@ void Relist(Relation index, uint32 lists, double rows, int threads, BufferAccess
     MemoryContext old_context = MemoryContextSwitchTo(context);
     Relisting relisting = BeginRelisting(index, lists, threads, strategy);
 
-    const Size capacity = SampleThatFits(relisting.lists, relisting.meta.padded);
+    const Size wanted = relisting.lists * TrainingOf(index, relisting.lists).sample_rows_per_list;
+    const Size capacity = std::min(wanted, SampleThatFits(relisting.lists, relisting.meta.padded));
     TakeSample(&relisting, relisting.lists > 1 ? capacity : 0, rows);
     Train(&relisting, SpillOptionOf(index));
 

@@ -143,7 +143,7 @@ SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, List
         option > 0 ? CheckListsOption(option, rows, padded) : ChooseLists(index, rows, builder->layout());
 
     const double fits = SampleThatFits(lists, padded);
-    const double wanted = static_cast<double>(kSampleRowsPerList) * lists;
+    const double wanted = static_cast<double>(TrainingOf(index, lists).sample_rows_per_list) * lists;
     const double capacity = fits < wanted ? fits : wanted;
     Guard([&] { builder->BeginSample(static_cast<size_t>(capacity)); });
     if (lists > 1 && rows_per_block > 0) {

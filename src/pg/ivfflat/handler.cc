@@ -69,7 +69,8 @@ void InitIvfflat() {
     option_kind = add_reloption_kind();
     add_int_reloption(option_kind, "lists", "Number of inverted lists", kDefaultLists, 1, ivf::kMaxLists,
                       AccessExclusiveLock);
-    static constexpr ivf::Dialect dialect{ivfflatbuild, kDefaultLists, kEpsilon, LimitsNow, NoticeLittleData};
+    static constexpr ivf::Dialect dialect{ivfflatbuild,     kDefaultLists, kEpsilon,
+                                          ThoroughTraining, LimitsNow,     NoticeLittleData};
     ivf::RegisterDialect(&dialect);
 }
 
