@@ -1312,8 +1312,9 @@ CREATE VIEW annex_stat_indexes AS
 		JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
 		JOIN pg_catalog.pg_am a ON a.oid = x.relam
+		JOIN pg_catalog.pg_proc h ON h.oid = a.amhandler
 		CROSS JOIN LATERAL annex_stat_get(i.indexrelid) s
-	WHERE a.amname = 'ivf' AND x.relkind = 'i';
+	WHERE h.probin = 'MODULE_PATHNAME' AND x.relkind = 'i';
 COMMENT ON VIEW annex_stat_indexes IS 'what the scans of each vector index have done';
 GRANT SELECT ON annex_stat_indexes TO PUBLIC;
 

@@ -151,7 +151,7 @@ prepare_server() {
     mkdir "$scratch/tree" "$scratch/out" || return 1
     # the checkout may lie where the servers' user cannot read
     local folder
-    for folder in sql expected test demo doc; do
+    for folder in sql expected test demo doc src; do
         if [ -d "$folder" ]; then cp -R "$folder" "$scratch/tree/" || return 1; fi
     done
     chmod -R go+rX "$scratch/tree"
