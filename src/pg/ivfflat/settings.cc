@@ -36,28 +36,29 @@ static bool Defined(const char* name) {
            (GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
+// An error in between, such as one of memory, leaves the rest to the next call.
 void DefineSettings() {
     static bool done = false;
+    static int ours = 0;
     if (done) return;
-    done = true;
-    bool all_ours = true;
-    if (Defined(kProbesName))
-        all_ours = false;
-    else
+    if (!Defined(kProbesName)) {
         DefineCustomIntVariable(kProbesName, "Sets the number of probes", "Valid range is 1..lists.", &probes,
                                 kDefaultProbes, 1, ivf::kMaxLists, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    if (Defined(kIterativeScanName))
-        all_ours = false;
-    else
+        ours++;
+    }
+    if (!Defined(kIterativeScanName)) {
         DefineCustomEnumVariable(kIterativeScanName, "Sets the mode for iterative scans", nullptr, &iterative_scan,
                                  kOff, iterative_scan_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    if (Defined(kMaxProbesName))
-        all_ours = false;
-    else
+        ours++;
+    }
+    if (!Defined(kMaxProbesName)) {
         DefineCustomIntVariable(kMaxProbesName, "Sets the max number of probes for iterative scans", nullptr,
                                 &max_probes, ivf::kMaxLists, 1, ivf::kMaxLists, PGC_USERSET, 0, nullptr, nullptr,
                                 nullptr);
-    if (all_ours) MarkGUCPrefixReserved("ivfflat");
+        ours++;
+    }
+    if (ours == 3) MarkGUCPrefixReserved("ivfflat");
+    done = true;
 }
 
 // By name, since a setting need not be ours.
