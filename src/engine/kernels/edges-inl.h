@@ -47,14 +47,14 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
 
 constexpr size_t kPlanes = 8;
 
-void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, uint32_t* sums) {
+void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums) {
     for (size_t v = 0; v < count; ++v, codes += code_bytes) {
-        uint64_t sum = 0;
+        uint64_t sum = 0;  // modulo 2^64
         size_t i = 0;
         for (; i + kByteLanes <= code_bytes; i += kByteLanes) {
             const ByteVector code = hn::LoadU(kBytes, codes + i);
-            // The greatest power of two first.
-            CountVector counts = CountBits(hn::And(code, hn::LoadU(kBytes, planes + (kPlanes - 1) * code_bytes + i)));
+            const ByteVector signs = hn::LoadU(kBytes, planes + (kPlanes - 1) * code_bytes + i);
+            CountVector counts = hn::Sub(hn::Zero(kCounts), CountBits(hn::And(code, signs)));
             for (size_t j = kPlanes - 1; j-- > 0;) {
                 const CountVector plane = CountBits(hn::And(code, hn::LoadU(kBytes, planes + j * code_bytes + i)));
                 counts = hn::Add(hn::Add(counts, counts), plane);
@@ -63,9 +63,12 @@ void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint
         }
         for (; i < code_bytes; i += 8) {
             const uint64_t code = LoadWord(codes + i, 8);
-            for (size_t j = 0; j < kPlanes; ++j) sum += CountWord(code & LoadWord(planes + j * code_bytes + i, 8)) << j;
+            uint64_t word = 0 - CountWord(code & LoadWord(planes + (kPlanes - 1) * code_bytes + i, 8));
+            for (size_t j = kPlanes - 1; j-- > 0;)
+                word = 2 * word + CountWord(code & LoadWord(planes + j * code_bytes + i, 8));
+            sum += word;
         }
-        sums[v] = static_cast<uint32_t>(sum);
+        sums[v] = static_cast<int32_t>(static_cast<uint32_t>(sum));
     }
 }
 

@@ -118,14 +118,17 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
     return sum;
 }
 
-void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, uint32_t* sums) {
+void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums) {
     for (size_t v = 0; v < count; ++v) {
-        uint64_t sum = 0;
-        for (size_t i = 0; i < code_bytes; i += 8)
-            for (size_t j = 0; j < 8; ++j)
-                sum += CountWord(LoadWord(codes + v * code_bytes + i, 8) & LoadWord(planes + j * code_bytes + i, 8))
-                       << j;
-        sums[v] = static_cast<uint32_t>(sum);
+        int64_t sum = 0;
+        for (size_t i = 0; i < code_bytes; i += 8) {
+            const uint64_t code = LoadWord(codes + v * code_bytes + i, 8);
+            for (size_t j = 0; j < 8; ++j) {
+                const auto bits = static_cast<int64_t>(CountWord(code & LoadWord(planes + j * code_bytes + i, 8)));
+                sum += j < 7 ? bits << j : -128 * bits;
+            }
+        }
+        sums[v] = static_cast<int32_t>(sum);
     }
 }
 
