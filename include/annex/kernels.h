@@ -5,7 +5,7 @@
 // arguments or needs an alignment.
 //
 // On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, hamming, jaccard, code_product,
-// plane_sums, sketch_accumulate, strip_between, strip_any_of, tid_pages, hadamard, flip_signs, kac_step, scale,
+// bit_sums, sketch_accumulate, strip_between, strip_any_of, tid_pages, hadamard, flip_signs, kac_step, scale,
 // sparse_is_valid. The others add floats
 // in an order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out
 // as the sums define them.
@@ -85,10 +85,10 @@ struct Kernels {
     // The product of two refinement rows' codes: sum a[i] * b[i]; n a multiple of 64, at most 2^17.
     int32_t (*code_product)(const int8_t* a, const int8_t* b, size_t n);
 
-    // Sums of signed bytes over the bits that are set in each of `count` codes that lie one after the other; the bytes
-    // are given bit by bit: sums[v] = sum over j < 8 of w[j] * (bits set in both codes + v * code_bytes and planes + j
-    // * code_bytes), w[j] = 2^j, w[7] = -128. code_bytes is a multiple of 8, at most 2^17.
-    void (*plane_sums)(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums);
+    // Sums of small numbers over the bits that are set in each of `count` codes, which lie one after the other:
+    // sums[v] = sum over the bits i of codes + v * code_bytes that are set, of numbers[i] - 128. code_bytes is a
+    // multiple of 8, at most 2^17.
+    void (*bit_sums)(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums);
 
     // Adds the look-up table's values of `rows` rows of a sketch block to sums[32]. Row j holds byte j of the codes of
     // 32 vectors; table + 32 * j holds the 16 values of its low nibble, then the 16 of its high nibble. Accumulates in

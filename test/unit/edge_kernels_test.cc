@@ -51,27 +51,32 @@ TEST_P(EdgeKernelsTest, GreatestProductOfCodes) {
     EXPECT_EQ(kernels().code_product(a.data(), b.data(), kCodes), -127 * 127 * int32_t{kCodes});
 }
 
-// Plane j holds bit j of a number for each bit of a code: the sum is that of the numbers where the code's bit is set.
-TEST_P(EdgeKernelsTest, SumsOfPlanes) {
+TEST_P(EdgeKernelsTest, SumsOverBits) {
     Random random(2);
     for (const size_t code_bytes : {8U, 16U, 24U, 32U, 40U, 48U, 64U, 72U, 128U, 192U, 2000U}) {
         for (const size_t count : {1U, 2U, 3U, 4U, 5U, 15U, 16U, 33U}) {
             const std::vector<uint8_t> codes = RandomBytes<uint8_t>(random, count * code_bytes);
-            const std::vector<int8_t> numbers = RandomBytes<int8_t>(random, 8 * code_bytes);
-            std::vector<uint8_t> planes(8 * code_bytes);
-            for (size_t bit = 0; bit < numbers.size(); ++bit)
-                for (size_t j = 0; j < 8; ++j)
-                    planes[j * code_bytes + bit / 8] |=
-                        static_cast<uint8_t>((static_cast<uint8_t>(numbers[bit]) >> j & 1) << bit % 8);
+            const std::vector<uint8_t> numbers = RandomBytes<uint8_t>(random, 8 * code_bytes);
             std::vector<int32_t> sums(count);
-            kernels().plane_sums(Exact(codes).get(), count, code_bytes, Exact(planes).get(), sums.data());
+            kernels().bit_sums(Exact(codes).get(), count, code_bytes, Exact(numbers).get(), sums.data());
             for (size_t v = 0; v < count; ++v) {
                 int32_t expected = 0;
                 for (size_t bit = 0; bit < numbers.size(); ++bit)
-                    if ((codes[v * code_bytes + bit / 8] >> bit % 8 & 1) != 0) expected += numbers[bit];
+                    if ((codes[v * code_bytes + bit / 8] >> bit % 8 & 1) != 0) expected += numbers[bit] - 128;
                 ASSERT_EQ(sums[v], expected) << code_bytes << " bytes, code " << v << " of " << count;
             }
         }
+    }
+}
+
+TEST_P(EdgeKernelsTest, GreatestSumsOverBits) {
+    constexpr size_t kCodeBytes = 1 << 17;
+    const std::vector<uint8_t> codes(kCodeBytes, 0xff);
+    for (const int number : {0, 128, 255}) {
+        const std::vector<uint8_t> numbers(8 * kCodeBytes, static_cast<uint8_t>(number));
+        int32_t sum = 0;
+        kernels().bit_sums(codes.data(), 1, kCodeBytes, numbers.data(), &sum);
+        EXPECT_EQ(sum, 8 * int32_t{kCodeBytes} * (number - 128));
     }
 }
 

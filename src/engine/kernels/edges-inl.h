@@ -1,4 +1,5 @@
-// A part of simd.cc: the kernels of a graph's edges. Products of rows choose them, sums of planes estimate along them.
+// A part of simd.cc: the kernels of a graph's edges. Products of rows choose them, sums over the bits of codes estimate
+// along them.
 
 // Included once for each level, as Highway's own headers are.
 #if defined(ANNEX_KERNELS_EDGES_INL_H) == defined(HWY_TARGET_TOGGLE)
@@ -45,30 +46,27 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
     return hn::GetLane(hn::SumOfLanes(kProducts, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
 }
 
-constexpr size_t kPlanes = 8;
-
-void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums) {
+// The numbers whose bits are set, eight at a time. A word of the code is taken as a mask where it fills a vector, and
+// as several masks where it does not.
+void BitSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums) {
+    constexpr size_t kMaskBytes = kByteLanes / 8;
     for (size_t v = 0; v < count; ++v, codes += code_bytes) {
-        uint64_t sum = 0;  // modulo 2^64
-        size_t i = 0;
-        for (; i + kByteLanes <= code_bytes; i += kByteLanes) {
-            const ByteVector code = hn::LoadU(kBytes, codes + i);
-            const ByteVector signs = hn::LoadU(kBytes, planes + (kPlanes - 1) * code_bytes + i);
-            CountVector counts = hn::Sub(hn::Zero(kCounts), CountBits(hn::And(code, signs)));
-            for (size_t j = kPlanes - 1; j-- > 0;) {
-                const CountVector plane = CountBits(hn::And(code, hn::LoadU(kBytes, planes + j * code_bytes + i)));
-                counts = hn::Add(hn::Add(counts, counts), plane);
+        CountVector sum0 = hn::Zero(kCounts);
+        CountVector sum1 = sum0;
+        uint64_t bits = 0;
+        for (size_t i = 0; i < code_bytes; i += 8) {
+            bits += CountWord(LoadWord(codes + i, 8));
+            for (size_t j = i; j < i + 8; j += 2 * kMaskBytes) {
+                const auto mask0 = hn::LoadMaskBits(kBytes, codes + j);
+                sum0 = hn::Add(sum0, hn::SumsOf8(hn::IfThenElseZero(mask0, hn::LoadU(kBytes, numbers + 8 * j))));
+                if (kMaskBytes == 8) continue;
+                const size_t next = j + kMaskBytes;
+                const auto mask1 = hn::LoadMaskBits(kBytes, codes + next);
+                sum1 = hn::Add(sum1, hn::SumsOf8(hn::IfThenElseZero(mask1, hn::LoadU(kBytes, numbers + 8 * next))));
             }
-            sum += Sum(counts);
         }
-        for (; i < code_bytes; i += 8) {
-            const uint64_t code = LoadWord(codes + i, 8);
-            uint64_t word = 0 - CountWord(code & LoadWord(planes + (kPlanes - 1) * code_bytes + i, 8));
-            for (size_t j = kPlanes - 1; j-- > 0;)
-                word = 2 * word + CountWord(code & LoadWord(planes + j * code_bytes + i, 8));
-            sum += word;
-        }
-        sums[v] = static_cast<int32_t>(static_cast<uint32_t>(sum));
+        const uint64_t sum = Sum(hn::Add(sum0, sum1));
+        sums[v] = static_cast<int32_t>(sum) - 128 * static_cast<int32_t>(bits);
     }
 }
 

@@ -20,7 +20,6 @@ size_t VectorLevels(const Kernels* tables[kMaxVectorLevels]) noexcept;
 // For CPUs with AVX-512 VPOPCNTDQ (bit_popcount.cc).
 uint64_t HammingByPopcount(const uint8_t* a, const uint8_t* b, size_t n);
 BitCounts JaccardByPopcount(const uint8_t* a, const uint8_t* b, size_t n);
-void PlaneSumsByPopcount(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums);
 #endif
 
 }  // namespace annex::internal

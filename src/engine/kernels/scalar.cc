@@ -5,7 +5,6 @@
 
 #include "annex/half.h"
 #include "engine/kernels/levels.h"
-#include "engine/kernels/words.h"
 
 namespace annex::internal {
 namespace {
@@ -118,17 +117,11 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
     return sum;
 }
 
-void PlaneSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* planes, int32_t* sums) {
+void BitSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums) {
     for (size_t v = 0; v < count; ++v) {
-        int64_t sum = 0;
-        for (size_t i = 0; i < code_bytes; i += 8) {
-            const uint64_t code = LoadWord(codes + v * code_bytes + i, 8);
-            for (size_t j = 0; j < 8; ++j) {
-                const auto bits = static_cast<int64_t>(CountWord(code & LoadWord(planes + j * code_bytes + i, 8)));
-                sum += j < 7 ? bits << j : -128 * bits;
-            }
-        }
-        sums[v] = static_cast<int32_t>(sum);
+        sums[v] = 0;
+        for (size_t i = 0; i < 8 * code_bytes; ++i)
+            sums[v] += (codes[v * code_bytes + i / 8] >> i % 8 & 1) * (numbers[i] - 128);
     }
 }
 
@@ -305,7 +298,7 @@ constinit const Kernels kScalarKernels = {
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
     .code_product = CodeProduct,
-    .plane_sums = PlaneSums,
+    .bit_sums = BitSums,
     .sketch_accumulate = SketchAccumulate,
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,

@@ -374,7 +374,7 @@ constexpr Kernels kKernels = {
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
     .code_product = CodeProduct,
-    .plane_sums = PlaneSums,
+    .bit_sums = BitSums,
     .sketch_accumulate = SketchAccumulate,
     .sketch_bounds = SketchBounds,
     .strip_between = StripBetween,
@@ -446,7 +446,6 @@ constexpr Kernels WithPopcount(Kernels kernels) {
     kernels.name = "avx512_popcnt";
     kernels.hamming = HammingByPopcount;
     kernels.jaccard = JaccardByPopcount;
-    kernels.plane_sums = PlaneSumsByPopcount;
     return kernels;
 }
 constexpr Kernels kPopcountKernels = WithPopcount(N_AVX3::kKernels);

@@ -1,0 +1,67 @@
+// The edges of a graph: a short code of each neighbour, relative to the node that the edge leaves.
+//
+// A node's row, decoded, is c; a neighbour's is y, and r = y - c. As for the sketches of a list whose centroid is c
+// (annex/sketch.h), the code is the signs s of r; here of its first `code_bits` coordinates alone, which a random
+// rotation makes as good as any others. With k = ||r||^2 / ||r_C||_1, r_C being these coordinates, k <s, v_C> estimates
+// <r, v>, exactly so where v is r itself, and
+//   L2:            ||q - y||^2 ~ base + f_add + f_rescale <s, q_C>,
+//                  base = ||q - c||^2,  f_add = ||r||^2 + 2 k <s, c_C>,  f_rescale = -2 k
+//   inner product: -<q, y> ~ base + add_scale f_add + f_rescale <s, q_C>,
+//                  base = -<q, c>,  add_scale = <q, c> / ||c||^2,  f_add = k <s, c_C> - <c, r>,  f_rescale = -k
+// So one query serves all nodes, and what a node adds to it is its own distance, which is known when the node is
+// visited. The error of <r, v> is about 0.75 ||r|| ||v|| / sqrt(code_bits), v = q - c: the nearer the search comes to
+// the query, the finer the estimates.
+//
+// Codes lie one after the other, so that an edge can be added by writing the bytes of its own, and any number of edges
+// fits. A query is kept as bytes (Kernels::bit_sums): its rounding is an error of at most a hundredth of ||q||, in the
+// place of ||v||.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "annex/space.h"
+
+namespace annex {
+
+struct EdgeFactors {
+    uint16_t f_add;  // bfloat16
+    uint16_t f_rescale;
+};
+static_assert(sizeof(EdgeFactors) == 4);
+
+// code_bits is a multiple of 64.
+[[nodiscard]] constexpr size_t EdgeCodeBytes(size_t code_bits) noexcept {
+    return code_bits / 8;
+}
+
+// Encodes the edge from a node to a neighbour, both of them decoded rows of `padded` coordinates, code_bits <= padded.
+// code[EdgeCodeBytes(code_bits)].
+[[nodiscard]] EdgeFactors EncodeEdge(const float* node, const float* neighbour, size_t padded, size_t code_bits,
+                                     bool inner_product, uint8_t* code) noexcept;
+
+// What a node's own distance contributes.
+struct EdgeTerms {
+    float base;
+    float add_scale;
+};
+
+class EdgeQuery {
+  public:
+    // y[code_bits and more] as Space::TransformQuery gives it, or a decoded row. Memory is kept between calls.
+    void Reset(const float* y, size_t code_bits);
+
+    // estimates[count] from the codes and factors of `count` edges of one node, in the units of annex/sketch.h.
+    void Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, const EdgeTerms& terms,
+                  float* estimates);
+
+  private:
+    size_t code_bytes_ = 0;
+    std::vector<uint8_t> numbers_;  // the query's coordinates, plus 128
+    std::vector<int32_t> sums_;
+    float scale_ = 0;  // <s, q_C> ~ scale_ * sum + offset_
+    float offset_ = 0;
+};
+
+}  // namespace annex
