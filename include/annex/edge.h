@@ -4,13 +4,14 @@
 // (annex/sketch.h), the code is the signs s of r; here of its first `code_bits` coordinates alone, which a random
 // rotation makes as good as any others. With k = ||r||^2 / ||r_C||_1, r_C being these coordinates, k <s, v_C> estimates
 // <r, v>, exactly so where v is r itself, and
-//   L2:            ||q - y||^2 ~ base + f_add + f_rescale <s, q_C>,
-//                  base = ||q - c||^2,  f_add = ||r||^2 + 2 k <s, c_C>,  f_rescale = -2 k
-//   inner product: -<q, y> ~ base + add_scale f_add + f_rescale <s, q_C>,
-//                  base = -<q, c>,  add_scale = <q, c> / ||c||^2,  f_add = k <s, c_C> - <c, r>,  f_rescale = -k
+//   ||q - y||^2 = ||q - c||^2 + ||r||^2 - 2 <r, q - c> ~ base + f_add + f_rescale <s, q_C>,
+//   base = ||q - c||^2,  f_add = ||r||^2 + 2 k <s, c_C>,  f_rescale = -2 k
 // So one query serves all nodes, and what a node adds to it is its own distance, which is known when the node is
 // visited. The error of <r, v> is about 0.75 ||r|| ||v|| / sqrt(code_bits), v = q - c: the nearer the search comes to
 // the query, the finer the estimates.
+//
+// Edges are by L2 whatever the metric: for inner product, -<q, y> = (||q - y||^2 - ||q||^2 - ||y||^2) / 2, and an edge
+// also has ||y||^2.
 //
 // Codes lie one after the other, so that an edge can be added by writing the bytes of its own, and any number of edges
 // fits. A query is kept as bytes (Kernels::bit_sums): its rounding is an error of at most a hundredth of ||q||, in the
@@ -20,8 +21,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-
-#include "annex/space.h"
 
 namespace annex {
 
@@ -39,22 +38,18 @@ static_assert(sizeof(EdgeFactors) == 4);
 // Encodes the edge from a node to a neighbour, both of them decoded rows of `padded` coordinates, code_bits <= padded.
 // code[EdgeCodeBytes(code_bits)].
 [[nodiscard]] EdgeFactors EncodeEdge(const float* node, const float* neighbour, size_t padded, size_t code_bits,
-                                     bool inner_product, uint8_t* code) noexcept;
+                                     uint8_t* code) noexcept;
 
-// What a node's own distance contributes.
-struct EdgeTerms {
-    float base;
-    float add_scale;
-};
+// ||r||^2 of an edge, as its code remembers it: by the mean of ||r||_1 / ||r||, off by some hundredths.
+[[nodiscard]] float SquaredLength(const EdgeFactors& factors, size_t padded, size_t code_bits) noexcept;
 
 class EdgeQuery {
   public:
     // y[code_bits and more] as Space::TransformQuery gives it, or a decoded row. Memory is kept between calls.
     void Reset(const float* y, size_t code_bits);
 
-    // estimates[count] from the codes and factors of `count` edges of one node, in the units of annex/sketch.h.
-    void Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, const EdgeTerms& terms,
-                  float* estimates);
+    // estimates[count] of ||q - y||^2 from the codes and factors of `count` edges of one node; base = ||q - c||^2.
+    void Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, float base, float* estimates);
 
   private:
     size_t code_bytes_ = 0;

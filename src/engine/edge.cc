@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "annex/kernels.h"
 #include "engine/sums.h"
@@ -32,7 +33,7 @@ void PackSigns(const float* node, const float* neighbour, size_t code_bits, uint
 
 }  // namespace
 
-EdgeFactors EncodeEdge(const float* node, const float* neighbour, size_t padded, size_t code_bits, bool inner_product,
+EdgeFactors EncodeEdge(const float* node, const float* neighbour, size_t padded, size_t code_bits,
                        uint8_t* code) noexcept {
     PackSigns(node, neighbour, code_bits, code);
     const auto residual = [node, neighbour](size_t i) { return static_cast<double>(neighbour[i] - node[i]); };
@@ -44,10 +45,14 @@ EdgeFactors EncodeEdge(const float* node, const float* neighbour, size_t padded,
     });
     // Where the code sees nothing of the residual, its length alone is known.
     const double k = l1_norm > 0 ? squared_norm / l1_norm : 0;
-    if (!inner_product) return {Bf16(squared_norm + 2 * k * signs_node), Bf16(-2 * k)};
-    const double node_product =
-        SumInDouble(padded, [&](size_t i) { return static_cast<double>(node[i]) * residual(i); });
-    return {Bf16(k * signs_node - node_product), Bf16(-k)};
+    return {Bf16(squared_norm + 2 * k * signs_node), Bf16(-2 * k)};
+}
+
+// ||r_C||_1 ~ ||r|| code_bits sqrt(2 / (pi padded)), hence ||r|| ~ k code_bits sqrt(2 / (pi padded)).
+float SquaredLength(const EdgeFactors& factors, size_t padded, size_t code_bits) noexcept {
+    const float k = Bf16ToFloat(factors.f_rescale) / 2;
+    const auto bits = static_cast<float>(code_bits);
+    return k * k * bits * bits * (2 / std::numbers::pi_v<float>) / static_cast<float>(padded);
 }
 
 void EdgeQuery::Reset(const float* y, size_t code_bits) {
@@ -71,14 +76,12 @@ void EdgeQuery::Reset(const float* y, size_t code_bits) {
     offset_ = -step * static_cast<float>(sum);
 }
 
-void EdgeQuery::Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, const EdgeTerms& terms,
-                         float* estimates) {
+void EdgeQuery::Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, float base, float* estimates) {
     if (sums_.size() < count) sums_.resize(count);
     ActiveKernels().bit_sums(codes, count, code_bytes_, numbers_.data(), sums_.data());
     for (size_t v = 0; v < count; ++v) {
         const float signs_query = scale_ * static_cast<float>(sums_[v]) + offset_;
-        estimates[v] = terms.base + terms.add_scale * Bf16ToFloat(factors[v].f_add) +
-                       Bf16ToFloat(factors[v].f_rescale) * signs_query;
+        estimates[v] = base + Bf16ToFloat(factors[v].f_add) + Bf16ToFloat(factors[v].f_rescale) * signs_query;
     }
 }
 

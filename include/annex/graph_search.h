@@ -1,0 +1,140 @@
+// A search over a graph of nodes (annex/graph_node.h), independent of where they lie.
+//
+// The caller owns the storage and drives: it names nodes to start from, then visits the nodes that the search asks for,
+// one after the other, showing each one's record. No call reads storage but Visit, so a page need be locked only as
+// long as that takes.
+//
+//   Begin -> per round: BeginRound, Start*, {NextToVisit, Visit}*, EndRound -> Next*
+//
+// A visit gives the node's own distance, with true bounds, and estimates of its neighbours' distances. The search goes
+// to the node with the least estimate that it has not visited, until that is beyond the ef-th least distance of the
+// rows found. A node that several visited ones lead to has several estimates, of which the least counts: those seen
+// from nearer are finer. To take the first one alone would double the visits that a recall of .99 takes.
+//
+// Within a round Next gives rows in order of their true lower bounds. A further round, with a greater ef, goes on from
+// where the last one ended; it may give a row that is nearer than one already returned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "annex/edge.h"
+#include "annex/graph_node.h"
+#include "annex/place_set.h"
+#include "annex/refinement.h"
+#include "annex/space.h"
+
+namespace annex {
+
+// A row that was found, with a true lower bound in the operator's units.
+struct FoundNode {
+    float lower;
+    NodeId node;
+    NodeId more;  // as in its header when it was visited
+    HeapTid heap_tid;
+};
+
+// A visited node that lives, for choosing neighbours: ||y_q - y^||^2 and its row.
+struct VisitedNode {
+    float squared_distance;
+    NodeId node;
+    RowFactors factors;
+    const int8_t* codes;
+};
+
+struct GraphCounters {
+    uint64_t visits = 0;
+    uint64_t edges = 0;  // whose distance was estimated
+    uint64_t passed = 0;
+    uint64_t skipped = 0;  // visited rows that did not pass the filter
+    uint64_t rounds = 0;
+};
+
+class GraphSearch {
+  public:
+    // The nodes that are searched from now on.
+    void SetLayout(const NodeLayout& layout) { layout_ = layout; }
+    [[nodiscard]] const NodeLayout& layout() const noexcept { return layout_; }
+
+    // Starts a search for q[space.dimensions()]; space must outlive it. max_entries bounds the memory: of what it
+    // knows of nodes that it has not visited, the farthest are forgotten first. Returns the query's class; nothing
+    // below may be called unless it is kNormal.
+    RowClass Begin(const Space& space, const float* query, size_t max_entries);
+    // Starts a search for the neighbours of a row, y[space.padded()] decoded, by L2 whatever the metric is; its visited
+    // nodes are kept with their rows.
+    void BeginRow(const Space& space, const float* y, size_t max_entries);
+
+    void BeginRound(size_t ef);
+    // A node to visit, the sooner the less its estimate is: a squared distance, or -infinity.
+    void Start(NodeId node, float estimate);
+    // The node to be visited next; kNoNode when the round is over.
+    [[nodiscard]] NodeId NextToVisit();
+    // Nodes that are likely to be visited soon, the first ones first.
+    [[nodiscard]] size_t Upcoming(NodeId* nodes, size_t count) const noexcept;
+    // Shows the record of a node that NextToVisit has given. Its state is kLive or kDead, its edges are at most
+    // layout().degree(), and its factors finite numbers, which the caller has checked. `passes`: a filter lets its row
+    // through.
+    void Visit(NodeId node, ConstNode record, bool passes = true);
+    void EndRound();
+
+    // The next row of the round in order of lower bounds; false when the round has run dry.
+    bool Next(FoundNode* out);
+    // True when no node is known that has not been visited.
+    [[nodiscard]] bool Exhausted();
+
+    // Of BeginRow: what was visited and lives, the nearest first. Valid until the next search begins.
+    [[nodiscard]] std::span<const VisitedNode> Nearest();
+
+    [[nodiscard]] const GraphCounters& counters() const noexcept { return counters_; }
+
+  private:
+    struct Entry {
+        float estimate;
+        NodeId node;
+    };
+    // Of heaps with the least estimate, and of equal ones the least node, on top.
+    static bool After(const Entry& a, const Entry& b) noexcept {
+        return a.estimate > b.estimate || (a.estimate == b.estimate && a.node > b.node);
+    }
+
+    void Reset(const Space& space, size_t max_entries);
+    void Push(const Entry& entry);
+    void Forget();
+    [[nodiscard]] float Threshold() const noexcept {
+        return best_.size() < ef_ ? std::numeric_limits<float>::infinity() : best_.front();
+    }
+    void Consider(float distance);
+    void AddNeighbours(ConstNode record, float squared_distance);
+
+    NodeLayout layout_;
+    const Space* space_ = nullptr;
+    bool by_product_ = false;  // distances are -<q, y>, in place of ||q - y||^2
+    bool keep_rows_ = false;
+    size_t max_entries_ = 0;
+    std::vector<float> y_;
+    RowQuery row_query_;
+    EdgeQuery edge_query_;
+    double query_squared_norm_ = 0;
+    std::vector<float> estimates_;
+
+    size_t ef_ = 0;
+    std::vector<Entry> frontier_;  // a heap
+    std::vector<Entry> beyond_;    // not worth a visit in this round, in no order
+    bool forgotten_ = false;       // entries were given up to save memory
+    PlaceSet visited_;
+    std::vector<float> distances_;  // of the rows found
+    std::vector<float> best_;       // max-heap of the ef least of them
+    std::vector<FoundNode> found_;
+    size_t next_ = 0;   // found_ before it have been returned
+    size_t ready_ = 0;  // found_ before it may be returned in this round
+
+    std::vector<VisitedNode> nodes_;  // of BeginRow; `codes` are set by Nearest
+    std::vector<int8_t> rows_;
+    GraphCounters counters_;
+};
+
+}  // namespace annex

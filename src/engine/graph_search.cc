@@ -1,0 +1,202 @@
+// The search over a graph: what to visit next, and what was found.
+#include "annex/graph_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/sums.h"
+
+namespace annex {
+
+static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// The float nearest below a double, so that a bound stays one.
+static float RoundDown(double value) noexcept {
+    const float rounded = static_cast<float>(value);
+    return static_cast<double>(rounded) > value ? std::nextafterf(rounded, -kInfinity) : rounded;
+}
+
+void GraphSearch::Reset(const Space& space, size_t max_entries) {
+    space_ = &space;
+    max_entries_ = std::max<size_t>(max_entries, 256);
+    y_.resize(space.padded());
+    estimates_.resize(layout_.degree());
+    frontier_.clear();
+    beyond_.clear();
+    forgotten_ = false;
+    visited_.Clear();
+    best_.clear();
+    distances_.clear();
+    found_.clear();
+    next_ = ready_ = 0;
+    nodes_.clear();
+    rows_.clear();
+    counters_ = GraphCounters{};
+}
+
+RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_entries) {
+    Reset(space, max_entries);
+    keep_rows_ = false;
+    by_product_ = space.metric() == Metric::kInnerProduct;
+    const RowClass row_class = space.TransformQuery(query, y_.data());
+    if (row_class != RowClass::kNormal) return row_class;
+    row_query_ = RowQuery(space, query, y_.data());
+    edge_query_.Reset(y_.data(), space.padded());
+    query_squared_norm_ = SquaredNorm(y_.data(), space.padded());
+    return RowClass::kNormal;
+}
+
+void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entries) {
+    Reset(space, max_entries);
+    keep_rows_ = true;
+    by_product_ = false;
+    std::copy(y, y + space.padded(), y_.begin());
+    row_query_ = RowQuery(space, y_.data());
+    edge_query_.Reset(y_.data(), space.padded());
+}
+
+// ---- A round ----
+
+void GraphSearch::BeginRound(size_t ef) {
+    ef_ = std::max<size_t>(ef, 1);
+    found_.erase(found_.begin(), found_.begin() + static_cast<ptrdiff_t>(next_));
+    next_ = ready_ = 0;
+    // What was beyond the last round's threshold may be worth a visit now.
+    frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
+    beyond_.clear();
+    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    best_ = distances_;
+    if (best_.size() > ef_) {
+        std::nth_element(best_.begin(), best_.begin() + static_cast<ptrdiff_t>(ef_), best_.end());
+        best_.resize(ef_);
+    }
+    std::make_heap(best_.begin(), best_.end());
+    counters_.rounds++;
+}
+
+void GraphSearch::Push(const Entry& entry) {
+    if (frontier_.size() + beyond_.size() >= max_entries_) Forget();
+    frontier_.push_back(entry);
+    std::push_heap(frontier_.begin(), frontier_.end(), After);
+}
+
+// Gives up the farther half of what has not been visited.
+void GraphSearch::Forget() {
+    frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
+    beyond_.clear();
+    const auto half = frontier_.begin() + static_cast<ptrdiff_t>(max_entries_ / 2);
+    std::nth_element(frontier_.begin(), half, frontier_.end(),
+                     [](const Entry& a, const Entry& b) { return After(b, a); });
+    frontier_.erase(half, frontier_.end());
+    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    forgotten_ = true;
+}
+
+void GraphSearch::Start(NodeId node, float estimate) {
+    Push({estimate, node});
+}
+
+NodeId GraphSearch::NextToVisit() {
+    while (!frontier_.empty()) {
+        const Entry entry = frontier_.front();
+        if (entry.estimate > Threshold()) return kNoNode;
+        std::pop_heap(frontier_.begin(), frontier_.end(), After);
+        frontier_.pop_back();
+        if (visited_.Insert(entry.node)) return entry.node;
+    }
+    return kNoNode;
+}
+
+size_t GraphSearch::Upcoming(NodeId* nodes, size_t count) const noexcept {
+    // The top of the heap and its children are among the least.
+    const size_t known = std::min(count, frontier_.size());
+    for (size_t i = 0; i < known; ++i) nodes[i] = frontier_[i].node;
+    return known;
+}
+
+void GraphSearch::Consider(float distance) {
+    distances_.push_back(distance);
+    if (best_.size() >= ef_) {
+        if (!(distance < best_.front())) return;
+        std::pop_heap(best_.begin(), best_.end());
+        best_.pop_back();
+    }
+    best_.push_back(distance);
+    std::push_heap(best_.begin(), best_.end());
+}
+
+void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
+    counters_.visits++;
+    const NodeHeader& header = record.header();
+    const float squared_distance = row_query_.SquaredDistance(record.row(), header.row.scale);
+    if (header.state == NodeState::kLive) {
+        if (!passes) {
+            counters_.skipped++;
+        } else if (keep_rows_) {
+            nodes_.push_back({squared_distance, node, header.row, nullptr});
+            rows_.insert(rows_.end(), record.row(), record.row() + layout_.padded());
+            Consider(squared_distance);
+        } else {
+            const Bounds bounds = row_query_.Bound(record.row(), header.row);
+            found_.push_back({RoundDown(bounds.lower), node, header.more, header.heap_tid});
+            counters_.passed++;
+            Consider(by_product_ ? -row_query_.InnerProduct(record.row(), header.row.scale) : squared_distance);
+        }
+    }
+    AddNeighbours(record, squared_distance);
+}
+
+void GraphSearch::AddNeighbours(ConstNode record, float squared_distance) {
+    const size_t edges = record.header().edges;
+    if (edges == 0) return;
+    edge_query_.Estimate(record.edge_codes(), record.factors(), edges, squared_distance, estimates_.data());
+    counters_.edges += edges;
+    if (by_product_) {
+        for (size_t i = 0; i < edges; ++i)
+            estimates_[i] =
+                (estimates_[i] - static_cast<float>(query_squared_norm_) - Bf16ToFloat(record.norms()[i])) / 2;
+    }
+    const float threshold = Threshold();
+    for (size_t i = 0; i < edges; ++i) {
+        const Entry entry{estimates_[i], record.neighbours()[i]};
+        if (visited_.Contains(entry.node)) continue;
+        if (entry.estimate < threshold) {
+            Push(entry);
+        } else if (frontier_.size() + beyond_.size() < max_entries_) {
+            beyond_.push_back(entry);
+        } else {
+            forgotten_ = true;
+        }
+    }
+}
+
+void GraphSearch::EndRound() {
+    std::sort(found_.begin() + static_cast<ptrdiff_t>(next_), found_.end(), [](const FoundNode& a, const FoundNode& b) {
+        return a.lower < b.lower || (a.lower == b.lower && a.node < b.node);
+    });
+    ready_ = found_.size();
+}
+
+bool GraphSearch::Exhausted() {
+    const auto visited = [this](const Entry& entry) { return visited_.Contains(entry.node); };
+    std::erase_if(frontier_, visited);
+    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    std::erase_if(beyond_, visited);
+    return frontier_.empty() && beyond_.empty() && !forgotten_;
+}
+
+bool GraphSearch::Next(FoundNode* out) {
+    if (next_ == ready_) return false;
+    *out = found_[next_++];
+    return true;
+}
+
+std::span<const VisitedNode> GraphSearch::Nearest() {
+    for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].codes = rows_.data() + i * layout_.padded();
+    std::sort(nodes_.begin(), nodes_.end(), [](const VisitedNode& a, const VisitedNode& b) {
+        return a.squared_distance < b.squared_distance || (a.squared_distance == b.squared_distance && a.node < b.node);
+    });
+    return nodes_;
+}
+
+}  // namespace annex
