@@ -13,14 +13,15 @@
 // Edges are by L2 whatever the metric: for inner product, -<q, y> = (||q - y||^2 - ||q||^2 - ||y||^2) / 2, and an edge
 // also has ||y||^2.
 //
-// Codes lie one after the other, so that an edge can be added by writing the bytes of its own, and any number of edges
-// fits. A query is kept as bytes (Kernels::bit_sums): its rounding is an error of at most a hundredth of ||q||, in the
-// place of ||v||.
+// A query is kept as bytes (Kernels::bit_sums): its rounding is an error of at most a hundredth of ||q||, in the place
+// of ||v||.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "annex/kernels.h"
 
 namespace annex {
 
@@ -43,18 +44,24 @@ static_assert(sizeof(EdgeFactors) == 4);
 // ||r||^2 of an edge, as its code remembers it: by the mean of ||r||_1 / ||r||, off by some hundredths.
 [[nodiscard]] float SquaredLength(const EdgeFactors& factors, size_t padded, size_t code_bits) noexcept;
 
+// ||q - y||^2 along an edge: base = ||q - c||^2, product = <s, q_C>.
+[[nodiscard]] inline float EstimateAlong(const EdgeFactors& factors, float base, float product) noexcept {
+    return base + Bf16ToFloat(factors.f_add) + Bf16ToFloat(factors.f_rescale) * product;
+}
+
 class EdgeQuery {
   public:
     // y[code_bits and more] as Space::TransformQuery gives it, or a decoded row. Memory is kept between calls.
     void Reset(const float* y, size_t code_bits);
 
-    // estimates[count] of ||q - y||^2 from the codes and factors of `count` edges of one node; base = ||q - c||^2.
-    void Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, float base, float* estimates);
+    // <s, q_C> of `count` codes that begin `stride` bytes apart. Valid until the next call.
+    [[nodiscard]] const float* SignProducts(const uint8_t* codes, size_t stride, size_t count);
 
   private:
     size_t code_bytes_ = 0;
     std::vector<uint8_t> numbers_;  // the query's coordinates, plus 128
     std::vector<int32_t> sums_;
+    std::vector<float> products_;
     float scale_ = 0;  // <s, q_C> ~ scale_ * sum + offset_
     float offset_ = 0;
 };

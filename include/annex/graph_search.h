@@ -75,9 +75,9 @@ class GraphSearch {
     [[nodiscard]] NodeId NextToVisit();
     // Nodes that are likely to be visited soon, the first ones first.
     [[nodiscard]] size_t Upcoming(NodeId* nodes, size_t count) const noexcept;
-    // Shows the record of a node that NextToVisit has given. Its state is kLive or kDead, its edges are at most
-    // layout().degree(), and its factors finite numbers, which the caller has checked. `passes`: a filter lets its row
-    // through.
+    // Shows the record of a node that NextToVisit has given. Its state is kLive or kDead, its edges are not
+    // more than it has room for, and its factors finite numbers, which the caller has checked. `passes`: a filter lets
+    // its row through.
     void Visit(NodeId node, ConstNode record, bool passes = true);
     void EndRound();
 
@@ -118,8 +118,7 @@ class GraphSearch {
     std::vector<float> y_;
     RowQuery row_query_;
     EdgeQuery edge_query_;
-    double query_squared_norm_ = 0;
-    std::vector<float> estimates_;
+    float query_squared_norm_ = 0;
 
     size_t ef_ = 0;
     std::vector<Entry> frontier_;  // a heap

@@ -85,10 +85,11 @@ struct Kernels {
     // The product of two refinement rows' codes: sum a[i] * b[i]; n a multiple of 64, at most 2^17.
     int32_t (*code_product)(const int8_t* a, const int8_t* b, size_t n);
 
-    // Sums of small numbers over the bits that are set in each of `count` codes, which lie one after the other:
-    // sums[v] = sum over the bits i of codes + v * code_bytes that are set, of numbers[i] - 128. code_bytes is a
+    // Sums of small numbers over the bits that are set in each of `count` codes, which begin `stride` bytes apart:
+    // sums[v] = sum over the bits i of codes + v * stride that are set, of numbers[i] - 128. A code has code_bytes, a
     // multiple of 8, at most 2^17.
-    void (*bit_sums)(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums);
+    void (*bit_sums)(const uint8_t* codes, size_t stride, size_t count, size_t code_bytes, const uint8_t* numbers,
+                     int32_t* sums);
 
     // Adds the look-up table's values of `rows` rows of a sketch block to sums[32]. Row j holds byte j of the codes of
     // 32 vectors; table + 32 * j holds the 16 values of its low nibble, then the 16 of its high nibble. Accumulates in

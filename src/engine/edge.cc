@@ -6,7 +6,6 @@
 #include <limits>
 #include <numbers>
 
-#include "annex/kernels.h"
 #include "engine/sums.h"
 
 namespace annex {
@@ -76,13 +75,14 @@ void EdgeQuery::Reset(const float* y, size_t code_bits) {
     offset_ = -step * static_cast<float>(sum);
 }
 
-void EdgeQuery::Estimate(const uint8_t* codes, const EdgeFactors* factors, size_t count, float base, float* estimates) {
-    if (sums_.size() < count) sums_.resize(count);
-    ActiveKernels().bit_sums(codes, count, code_bytes_, numbers_.data(), sums_.data());
-    for (size_t v = 0; v < count; ++v) {
-        const float signs_query = scale_ * static_cast<float>(sums_[v]) + offset_;
-        estimates[v] = base + Bf16ToFloat(factors[v].f_add) + Bf16ToFloat(factors[v].f_rescale) * signs_query;
+const float* EdgeQuery::SignProducts(const uint8_t* codes, size_t stride, size_t count) {
+    if (sums_.size() < count) {
+        sums_.resize(count);
+        products_.resize(count);
     }
+    ActiveKernels().bit_sums(codes, stride, count, code_bytes_, numbers_.data(), sums_.data());
+    for (size_t v = 0; v < count; ++v) products_[v] = scale_ * static_cast<float>(sums_[v]) + offset_;
+    return products_.data();
 }
 
 }  // namespace annex

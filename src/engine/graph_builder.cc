@@ -16,6 +16,8 @@ constexpr size_t kMostEntries = 256;
 constexpr size_t kAlone = 1024;
 // Rows a thread inserts in some 20 ms.
 constexpr size_t kStepRows = 256;
+// An edge is left out at the end where another neighbour is nearer to its end by this factor.
+constexpr float kSlack = 1.05F;
 // In place of a number of links: the row shares the node of another, its first link.
 constexpr uint16_t kShared = UINT16_MAX;
 
@@ -174,13 +176,13 @@ void GraphBuilder::Search(uint32_t row, Worker* worker) const noexcept {
     std::sort(nearest.begin(), nearest.end());
 }
 
-// Of worker->nearest, sorted, into `chosen`: those that no chosen one is nearer to than the row is.
-void GraphBuilder::Choose(size_t most, Worker* worker) const noexcept {
+// Of worker->nearest, sorted, into `chosen`: those that no chosen one is nearer to than the row is, by a factor.
+void GraphBuilder::Choose(size_t most, float slack, Worker* worker) const noexcept {
     worker->chosen.clear();
     for (const Near& near : worker->nearest) {
         if (worker->chosen.size() == most) return;
         const bool covered = std::any_of(worker->chosen.begin(), worker->chosen.end(), [&](const Near& chosen) {
-            return SquaredDistance(chosen.row, near.row) < near.squared_distance;
+            return slack * SquaredDistance(chosen.row, near.row) < near.squared_distance;
         });
         if (!covered) worker->chosen.push_back(near);
     }
@@ -243,7 +245,7 @@ void GraphBuilder::Insert(uint32_t row, Worker* worker) noexcept {
     Search(row, worker);
     if (worker->nearest.empty()) return;
     if (Share(row, worker->nearest.front())) return;
-    Choose(options_.m, worker);
+    Choose(options_.m, 1, worker);
     Chunk& chunk = ChunkOf(row);
     const size_t i = row % kChunkRows;
     {
@@ -288,24 +290,23 @@ bool GraphBuilder::Step() {
 
 // ---- The end ----
 
-// Leaves the edges that no kept one covers, nearest first, and as many of the nearest others as there is room for.
+// Leaves the edges that no kept one covers, nearest first, and at least a few.
 void GraphBuilder::Cut(uint32_t row, size_t degree, Worker* worker) noexcept {
+    constexpr size_t kFewest = 6;
     Chunk& chunk = ChunkOf(row);
     const size_t i = row % kChunkRows;
-    if (chunk.link_counts[i] == kShared || chunk.link_counts[i] <= degree) return;
+    if (chunk.link_counts[i] == kShared) return;
     uint32_t* links = chunk.links.get() + i * most_links_;
     std::vector<Near>& nearest = worker->nearest;
     nearest.clear();
     for (size_t j = 0; j < chunk.link_counts[i]; ++j) nearest.push_back({SquaredDistance(row, links[j]), links[j]});
     std::sort(nearest.begin(), nearest.end());
-    Choose(degree, worker);
+    Choose(degree, kSlack * kSlack, worker);
     std::vector<Near>& chosen = worker->chosen;
-    const size_t kept = chosen.size();
+    const auto kept = static_cast<ptrdiff_t>(chosen.size());
     for (const Near& near : nearest) {
-        if (chosen.size() == degree) break;
-        if (std::find(chosen.begin(), chosen.begin() + static_cast<ptrdiff_t>(kept), near) ==
-            chosen.begin() + static_cast<ptrdiff_t>(kept))
-            chosen.push_back(near);
+        if (chosen.size() >= std::min(kFewest, degree)) break;
+        if (std::find(chosen.begin(), chosen.begin() + kept, near) == chosen.begin() + kept) chosen.push_back(near);
     }
     for (size_t j = 0; j < chosen.size(); ++j) links[j] = chosen[j].row;
     chunk.link_counts[i] = static_cast<uint16_t>(chosen.size());
@@ -390,13 +391,15 @@ std::vector<uint32_t> GraphBuilder::Order(size_t nodes_per_page) const {
     return order;
 }
 
-void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, const std::vector<NodeId>& ids, Node record) {
+void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, size_t capacity, const std::vector<NodeId>& ids,
+                          Node record) {
     const Chunk& chunk = ChunkOf(row);
     const size_t i = row % kChunkRows;
     const std::span<const uint32_t> links = Links(row);
-    const size_t edges = std::min(links.size(), layout.degree());
-    record.header() = {chunk.heap_tids[i], NodeState::kLive, 0, static_cast<uint16_t>(edges), 0, kNoNode,
-                       chunk.factors[i]};
+    const size_t edges = std::min(links.size(), capacity);
+    record.header() = {
+        chunk.heap_tids[i], NodeState::kLive, 0, static_cast<uint16_t>(edges), static_cast<uint16_t>(capacity), kNoNode,
+        chunk.factors[i]};
     std::memcpy(record.row(), Codes(row), padded_);
     float* from = decoded_.data();
     float* to = decoded_.data() + padded_;
@@ -405,9 +408,9 @@ void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, const std::vec
         const Chunk& other = ChunkOf(links[edge]);
         const size_t j = links[edge] % kChunkRows;
         DecodeRow(Codes(links[edge]), other.factors[j].scale, padded_, to);
-        record.neighbours()[edge] = ids[links[edge]];
-        record.factors()[edge] = EncodeEdge(from, to, padded_, padded_, record.edge_code(edge));
-        if (layout.with_norms()) record.norms()[edge] = FloatToBf16Nearest(other.squared_norms[j]);
+        const EdgeFactors factors = EncodeEdge(from, to, padded_, layout.code_bits(), record.code(edge));
+        record.edge(edge) = {ids[links[edge]], factors};
+        if (layout.with_norms()) record.norm(edge) = FloatToBf16Nearest(other.squared_norms[j]);
     }
 }
 

@@ -20,7 +20,6 @@ void GraphSearch::Reset(const Space& space, size_t max_entries) {
     space_ = &space;
     max_entries_ = std::max<size_t>(max_entries, 256);
     y_.resize(space.padded());
-    estimates_.resize(layout_.degree());
     frontier_.clear();
     beyond_.clear();
     forgotten_ = false;
@@ -41,8 +40,8 @@ RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_e
     const RowClass row_class = space.TransformQuery(query, y_.data());
     if (row_class != RowClass::kNormal) return row_class;
     row_query_ = RowQuery(space, query, y_.data());
-    edge_query_.Reset(y_.data(), space.padded());
-    query_squared_norm_ = SquaredNorm(y_.data(), space.padded());
+    edge_query_.Reset(y_.data(), layout_.code_bits());
+    query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space.padded()));
     return RowClass::kNormal;
 }
 
@@ -52,7 +51,7 @@ void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entrie
     by_product_ = false;
     std::copy(y, y + space.padded(), y_.begin());
     row_query_ = RowQuery(space, y_.data());
-    edge_query_.Reset(y_.data(), space.padded());
+    edge_query_.Reset(y_.data(), layout_.code_bits());
 }
 
 // ---- A round ----
@@ -149,16 +148,13 @@ void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
 void GraphSearch::AddNeighbours(ConstNode record, float squared_distance) {
     const size_t edges = record.header().edges;
     if (edges == 0) return;
-    edge_query_.Estimate(record.edge_codes(), record.factors(), edges, squared_distance, estimates_.data());
+    const float* products = edge_query_.SignProducts(record.code(0), layout_.edge_bytes(), edges);
     counters_.edges += edges;
-    if (by_product_) {
-        for (size_t i = 0; i < edges; ++i)
-            estimates_[i] =
-                (estimates_[i] - static_cast<float>(query_squared_norm_) - Bf16ToFloat(record.norms()[i])) / 2;
-    }
     const float threshold = Threshold();
     for (size_t i = 0; i < edges; ++i) {
-        const Entry entry{estimates_[i], record.neighbours()[i]};
+        const EdgeHeader& edge = record.edge(i);
+        Entry entry{EstimateAlong(edge.factors, squared_distance, products[i]), edge.neighbour};
+        if (by_product_) entry.estimate = (entry.estimate - query_squared_norm_ - Bf16ToFloat(record.norm(i))) / 2;
         if (visited_.Contains(entry.node)) continue;
         if (entry.estimate < threshold) {
             Push(entry);

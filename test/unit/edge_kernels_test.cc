@@ -55,14 +55,15 @@ TEST_P(EdgeKernelsTest, SumsOverBits) {
     Random random(2);
     for (const size_t code_bytes : {8U, 16U, 24U, 32U, 40U, 48U, 64U, 72U, 128U, 192U, 2000U}) {
         for (const size_t count : {1U, 2U, 3U, 4U, 5U, 15U, 16U, 33U}) {
-            const std::vector<uint8_t> codes = RandomBytes<uint8_t>(random, count * code_bytes);
+            const size_t stride = code_bytes + count % 3 * 4;
+            const std::vector<uint8_t> codes = RandomBytes<uint8_t>(random, (count - 1) * stride + code_bytes);
             const std::vector<uint8_t> numbers = RandomBytes<uint8_t>(random, 8 * code_bytes);
             std::vector<int32_t> sums(count);
-            kernels().bit_sums(Exact(codes).get(), count, code_bytes, Exact(numbers).get(), sums.data());
+            kernels().bit_sums(Exact(codes).get(), stride, count, code_bytes, Exact(numbers).get(), sums.data());
             for (size_t v = 0; v < count; ++v) {
                 int32_t expected = 0;
                 for (size_t bit = 0; bit < numbers.size(); ++bit)
-                    if ((codes[v * code_bytes + bit / 8] >> bit % 8 & 1) != 0) expected += numbers[bit] - 128;
+                    if ((codes[v * stride + bit / 8] >> bit % 8 & 1) != 0) expected += numbers[bit] - 128;
                 ASSERT_EQ(sums[v], expected) << code_bytes << " bytes, code " << v << " of " << count;
             }
         }
@@ -75,7 +76,7 @@ TEST_P(EdgeKernelsTest, GreatestSumsOverBits) {
     for (const int number : {0, 128, 255}) {
         const std::vector<uint8_t> numbers(8 * kCodeBytes, static_cast<uint8_t>(number));
         int32_t sum = 0;
-        kernels().bit_sums(codes.data(), 1, kCodeBytes, numbers.data(), &sum);
+        kernels().bit_sums(codes.data(), kCodeBytes, 1, kCodeBytes, numbers.data(), &sum);
         EXPECT_EQ(sum, 8 * int32_t{kCodeBytes} * (number - 128));
     }
 }

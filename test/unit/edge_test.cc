@@ -52,12 +52,13 @@ Errors MeasureErrors(size_t padded, size_t code_bits, double offset) {
         }
         EdgeQuery query;
         query.Reset(q.data(), code_bits);
-        std::vector<float> estimates(kEdges);
-        query.Estimate(codes.data(), factors.data(), kEdges, static_cast<float>(base), estimates.data());
+        const float* products = query.SignProducts(codes.data(), EdgeCodeBytes(code_bits), kEdges);
         for (size_t edge = 0; edge < kEdges; ++edge) {
             const double length = std::sqrt(SquaredDistance(neighbours[edge], c));
-            const double error = (static_cast<double>(estimates[edge]) - SquaredDistance(q, neighbours[edge])) /
-                                 (2 * length * std::sqrt(base)) * std::sqrt(static_cast<double>(code_bits));
+            const double error =
+                (static_cast<double>(EstimateAlong(factors[edge], static_cast<float>(base), products[edge])) -
+                 SquaredDistance(q, neighbours[edge])) /
+                (2 * length * std::sqrt(base)) * std::sqrt(static_cast<double>(code_bits));
             sum += error;
             squares += error * error;
         }
@@ -99,9 +100,7 @@ TEST(EdgeTest, AnEdgeToTheSamePlaceIsAtTheNodesDistance) {
     const EdgeFactors factors = EncodeEdge(c.data(), c.data(), 64, 64, code.data());
     EdgeQuery query;
     query.Reset(q.data(), 64);
-    float estimate = 0;
-    query.Estimate(code.data(), &factors, 1, 12.5F, &estimate);
-    EXPECT_EQ(estimate, 12.5F);
+    EXPECT_EQ(EstimateAlong(factors, 12.5F, query.SignProducts(code.data(), code.size(), 1)[0]), 12.5F);
     EXPECT_EQ(SquaredLength(factors, 64, 64), 0);
 }
 
@@ -112,9 +111,7 @@ TEST(EdgeTest, AQueryOfZerosSeesLengths) {
     const EdgeFactors factors = EncodeEdge(c.data(), y.data(), 64, 64, code.data());
     EdgeQuery query;
     query.Reset(c.data(), 64);
-    float estimate = 0;
-    query.Estimate(code.data(), &factors, 1, 0, &estimate);
-    EXPECT_EQ(estimate, 16);
+    EXPECT_EQ(EstimateAlong(factors, 0, query.SignProducts(code.data(), code.size(), 1)[0]), 16);
 }
 
 TEST(EdgeTest, FactorsRememberLengths) {

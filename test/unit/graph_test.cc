@@ -18,45 +18,32 @@ namespace {
 using testing::GaussianVector;
 using testing::OperatorValue;
 
-constexpr size_t kPageBytes = 8152;
+constexpr size_t kNodesPerPage = 15;
 
 // ---- Layout
 
 TEST(NodeLayoutTest, PartsLieOneAfterTheOther) {
     for (const bool with_norms : {false, true}) {
         for (const size_t value_bytes : {0U, 5U, 16U}) {
-            const NodeLayout layout(128, 15, value_bytes, with_norms);
-            EXPECT_GE(layout.neighbours_offset(), layout.values_offset() + value_bytes);
-            EXPECT_EQ(layout.factors_offset(), layout.neighbours_offset() + 15 * 4);
-            EXPECT_EQ(layout.norms_offset(), layout.factors_offset() + 15 * 4);
-            EXPECT_GE(layout.row_offset(), layout.norms_offset() + (with_norms ? 15 * 2 : 0));
-            EXPECT_EQ(layout.edge_codes_offset(), layout.row_offset() + 128);
-            EXPECT_EQ(layout.bytes(), layout.edge_codes_offset() + 15 * 16);
-            EXPECT_EQ(layout.bytes() % 8, 0U);
+            const NodeLayout layout(128, value_bytes, with_norms);
+            EXPECT_GE(layout.row_offset(), layout.values_offset() + value_bytes);
+            EXPECT_EQ(layout.row_offset() % 4, 0U);
+            EXPECT_EQ(layout.edges_offset(), layout.row_offset() + 128);
+            EXPECT_EQ(layout.edge_bytes(), with_norms ? 28U : 24U);
+            EXPECT_EQ(layout.bytes(10), layout.edges_offset() + 10 * layout.edge_bytes());
+            EXPECT_EQ(layout.Capacity(layout.bytes(10)), 10U);
+            EXPECT_EQ(layout.Capacity(layout.bytes(10) - 1), 9U);
+            EXPECT_EQ(layout.Capacity(10), 0U);
         }
     }
 }
 
-// Nodes a page and edges a node for the usual dimensions.
-TEST(NodeLayoutTest, DegreeFillsThePage) {
-    struct Case {
-        size_t padded;
-        size_t nodes;
-        size_t degree;
-    };
-    for (const Case& c : {Case{128, 15, 16}, Case{256, 9, 15}, Case{384, 6, 16}, Case{768, 3, 18}, Case{1024, 2, 22},
-                          Case{1536, 2, 12}}) {
-        const size_t degree = ChooseDegree(16, c.padded, 0, false, kPageBytes);
-        EXPECT_EQ(degree, c.degree) << c.padded;
-        EXPECT_EQ(kPageBytes / NodeLayout(c.padded, degree, 0, false).bytes(), c.nodes) << c.padded;
-    }
-}
-
-TEST(NodeLayoutTest, DegreeIsAtMostTwiceWhatWasAskedFor) {
-    EXPECT_LE(ChooseDegree(2, 64, 0, false, kPageBytes), 4U);
-    EXPECT_GE(ChooseDegree(2, 64, 0, false, kPageBytes), 2U);
-    EXPECT_LE(ChooseDegree(100, 64, 0, false, kPageBytes), 200U);
-    EXPECT_EQ(ChooseDegree(16, 8192, 0, false, kPageBytes), 0U);
+TEST(NodeLayoutTest, CodesOfEdgesAreShorterInManyDimensions) {
+    EXPECT_EQ(EdgeCodeBits(64), 64U);
+    EXPECT_EQ(EdgeCodeBits(512), 512U);
+    EXPECT_EQ(EdgeCodeBits(768), 512U);
+    EXPECT_EQ(EdgeCodeBits(1536), 1024U);
+    EXPECT_EQ(EdgeCodeBits(16000) % 64, 0U);
 }
 
 // ---- Graphs in memory
@@ -94,7 +81,7 @@ size_t RowOf(HeapTid tid) {
 // A graph whose records lie in an array, as many after each other as there are.
 class Graph {
   public:
-    Graph(const Data& data, Metric metric, const GraphBuildOptions& options, size_t degree = 0)
+    Graph(const Data& data, Metric metric, const GraphBuildOptions& options, size_t degree = 32)
         : data_(data),
           space_(metric, data.dimensions, 11, std::vector<float>(data.dimensions, 0.3F)),
           builder_(space_, options) {
@@ -106,27 +93,27 @@ class Graph {
         while (builder_.Step()) {
         }
         const bool with_norms = metric == Metric::kInnerProduct;
-        if (degree == 0) degree = ChooseDegree(options.m, space_.padded(), 0, with_norms, kPageBytes);
-        layout_ = NodeLayout(space_.padded(), degree, 0, with_norms);
+        layout_ = NodeLayout(space_.padded(), 0, with_norms);
+        degree_ = degree;
         while (builder_.StepFinish(degree)) {
         }
-        order_ = builder_.Order(kPageBytes / layout_.bytes());
+        order_ = builder_.Order(kNodesPerPage);
         ids_.assign(builder_.size(), kNoNode);
         for (size_t i = 0; i < order_.size(); ++i) ids_[order_[i]] = static_cast<NodeId>(i);
-        words_.resize(order_.size() * layout_.bytes() / sizeof(uint64_t));
-        for (size_t i = 0; i < order_.size(); ++i) builder_.Encode(order_[i], layout_, ids_, At(i));
+        words_.resize(order_.size() * (layout_.bytes(degree) + 7) / sizeof(uint64_t));
+        for (size_t i = 0; i < order_.size(); ++i) builder_.Encode(order_[i], layout_, degree, ids_, At(i));
         search_.SetLayout(layout_);
     }
 
     [[nodiscard]] Node At(size_t node) {
-        return {layout_, reinterpret_cast<uint8_t*>(words_.data()) + node * layout_.bytes()};
+        return {layout_, reinterpret_cast<uint8_t*>(words_.data()) + node * layout_.bytes(degree_)};
     }
     [[nodiscard]] ConstNode Record(size_t node) const {
-        return {layout_, reinterpret_cast<const uint8_t*>(words_.data()) + node * layout_.bytes()};
+        return {layout_, reinterpret_cast<const uint8_t*>(words_.data()) + node * layout_.bytes(degree_)};
     }
     [[nodiscard]] size_t nodes() const { return order_.size(); }
     [[nodiscard]] const GraphBuilder& builder() const { return builder_; }
-    [[nodiscard]] const NodeLayout& layout() const { return layout_; }
+    [[nodiscard]] size_t record_bytes() const { return layout_.bytes(degree_); }
     [[nodiscard]] GraphSearch& search() { return search_; }
     [[nodiscard]] const std::vector<NodeId>& ids() const { return ids_; }
 
@@ -172,6 +159,7 @@ class Graph {
     Space space_;
     GraphBuilder builder_;
     NodeLayout layout_;
+    size_t degree_ = 0;
     std::vector<uint32_t> order_;
     std::vector<NodeId> ids_;
     std::vector<uint64_t> words_;
@@ -281,14 +269,14 @@ TEST(GraphTest, LittleMemoryForgetsTheFarthest) {
 
 TEST(GraphBuilderTest, EdgesAreWithinBoundsAndLeadToNodes) {
     const Data data = MakeClusters(24, 2500, 30, 0);
-    Graph graph(data, Metric::kL2, {.m = 8});
+    Graph graph(data, Metric::kL2, {.m = 8}, 16);
     std::vector<size_t> edges_to(graph.nodes());
     for (size_t i = 0; i < graph.nodes(); ++i) {
         const ConstNode record = graph.Record(i);
-        ASSERT_LE(record.header().edges, graph.layout().degree());
+        ASSERT_LE(record.header().edges, 16U);
         std::set<NodeId> neighbours;
         for (size_t edge = 0; edge < record.header().edges; ++edge) {
-            const NodeId neighbour = record.neighbours()[edge];
+            const NodeId neighbour = record.edge(edge).neighbour;
             ASSERT_LT(neighbour, graph.nodes());
             EXPECT_NE(neighbour, i);
             EXPECT_TRUE(neighbours.insert(neighbour).second);
@@ -322,7 +310,7 @@ TEST(GraphBuilderTest, OneThreadAlwaysMakesTheSameGraph) {
     Graph b(data, Metric::kL2, {});
     ASSERT_EQ(a.nodes(), b.nodes());
     for (size_t i = 0; i < a.nodes(); ++i)
-        ASSERT_EQ(std::memcmp(a.Record(i).bytes(), b.Record(i).bytes(), a.layout().bytes()), 0);
+        ASSERT_EQ(std::memcmp(a.Record(i).bytes(), b.Record(i).bytes(), a.record_bytes()), 0);
 }
 
 TEST(GraphBuilderTest, SeveralThreadsMakeAsGoodAGraph) {
@@ -346,14 +334,13 @@ TEST(GraphBuilderTest, SortedRows) {
 TEST(GraphBuilderTest, NeighboursShareAPage) {
     const Data data = MakeClusters(40, 3000, 20, 0);
     Graph graph(data, Metric::kL2, {});
-    const size_t per_page = kPageBytes / graph.layout().bytes();
     size_t near = 0;
     size_t edges = 0;
     for (size_t i = 0; i < graph.nodes(); ++i) {
         const ConstNode record = graph.Record(i);
         edges += record.header().edges;
         for (size_t edge = 0; edge < record.header().edges; ++edge)
-            near += record.neighbours()[edge] / per_page == i / per_page ? 1 : 0;
+            near += record.edge(edge).neighbour / kNodesPerPage == i / kNodesPerPage ? 1 : 0;
     }
     EXPECT_GT(near * 10, edges);
 }

@@ -48,9 +48,10 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
 
 // The numbers whose bits are set, eight at a time. A word of the code is taken as a mask where it fills a vector, and
 // as several masks where it does not.
-void BitSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums) {
+void BitSums(const uint8_t* codes, size_t stride, size_t count, size_t code_bytes, const uint8_t* numbers,
+             int32_t* sums) {
     constexpr size_t kMaskBytes = kByteLanes / 8;
-    for (size_t v = 0; v < count; ++v, codes += code_bytes) {
+    for (size_t v = 0; v < count; ++v, codes += stride) {
         CountVector sum0 = hn::Zero(kCounts);
         CountVector sum1 = sum0;
         uint64_t bits = 0;

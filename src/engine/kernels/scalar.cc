@@ -117,11 +117,12 @@ int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
     return sum;
 }
 
-void BitSums(const uint8_t* codes, size_t count, size_t code_bytes, const uint8_t* numbers, int32_t* sums) {
+void BitSums(const uint8_t* codes, size_t stride, size_t count, size_t code_bytes, const uint8_t* numbers,
+             int32_t* sums) {
     for (size_t v = 0; v < count; ++v) {
         sums[v] = 0;
         for (size_t i = 0; i < 8 * code_bytes; ++i)
-            sums[v] += (codes[v * code_bytes + i / 8] >> i % 8 & 1) * (numbers[i] - 128);
+            sums[v] += (codes[v * stride + i / 8] >> i % 8 & 1) * (numbers[i] - 128);
     }
 }
 
