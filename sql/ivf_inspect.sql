@@ -37,6 +37,13 @@ CREATE INDEX empty_v ON empty USING ivf (v vector_ip_ops);
 SELECT metric, lists, rows, entries, list_size_max, imbalance, bytes_per_row FROM annex_index_info('empty_v');
 SELECT annex_verify('empty_v', true);
 
+-- A column whose type loses its number of dimensions keeps the index, which keeps that of its build.
+ALTER TABLE inspected ALTER v TYPE vector;
+SELECT annex_verify('inspected_single', true), dimensions FROM annex_index_info('inspected_single');
+INSERT INTO inspected (v) VALUES ('[1,2]');
+REINDEX INDEX inspected_single;
+ALTER TABLE inspected ALTER v TYPE vector(3);
+
 -- A partial index holds what its predicate lets in.
 CREATE INDEX inspected_partial ON inspected USING ivf (v vector_l2_ops) WHERE kind = 'kept';
 SELECT annex_verify('inspected_partial', true), rows FROM annex_index_info('inspected_partial');

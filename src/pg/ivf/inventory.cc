@@ -346,7 +346,10 @@ void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot) {
     check->columns = FilterColumnsOf(inventory->index);
     check->context = AllocSetContextCreate(CurrentMemoryContext, "annex_verify tuple", ALLOCSET_SMALL_SIZES);
     check->all_rows = DialectOf(inventory->index) == nullptr;
-    check->reader = NewFloatReader(inventory->index, IndexDimensions(inventory->index, kMaxDimensions));
+    // The column's type may have lost its number of dimensions since the build.
+    MetaPage meta;
+    ReadMeta(inventory->index, &meta);
+    check->reader = NewFloatReader(inventory->index, static_cast<int>(meta.dimensions));
     if (inventory->value_bytes > 0) check->values = static_cast<uint64*>(palloc((UINT16_MAX + 1) * sizeof(uint64)));
     Oid user = InvalidOid;
     int security_context = 0;
