@@ -7,7 +7,10 @@
 #include "pg/types/vector.h"
 
 extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 }
 
 namespace annex::pg {
@@ -28,9 +31,19 @@ const OpclassInfo& OpclassOf(Relation index) {
     return *reinterpret_cast<const OpclassInfo*>(DatumGetPointer(FunctionCall1(proc, PointerGetDatum(nullptr))));
 }
 
+// Without its schema, which format_type_be adds where the search path is restricted, as in builds from PostgreSQL 17
+// on.
+static const char* BareTypeName(Oid type) {
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    if (!HeapTupleIsValid(tuple)) return format_type_be(type);
+    const char* name = pstrdup(NameStr(reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typname));
+    ReleaseSysCache(tuple);
+    return name;
+}
+
 int IndexDimensions(Relation index, int most, bool advise) {
     const int dimensions = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
-    const char* type = dimensions < 0 ? format_type_be(index->rd_opcintype[0]) : nullptr;
+    const char* type = dimensions < 0 ? BareTypeName(index->rd_opcintype[0]) : nullptr;
     if (dimensions < 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
                         !advise ? 0 : errdetail("An index needs every value to have the same number of dimensions."),
