@@ -250,6 +250,31 @@ SELECT compare_auto('SELECT id FROM wrong WHERE cat = 1 ORDER BY v <-> $q LIMIT 
 	compare_auto('SELECT id FROM wrong WHERE cat = 1 ORDER BY v <-> $q LIMIT 50'),
 	compare_auto('SELECT id FROM wrong WHERE seldom BETWEEN 1 AND 100 ORDER BY v <-> $q LIMIT 5');
 
+-- Distances whose functions do not say what they cost, as pgvector's, are priced as ours ---------------------------
+
+CREATE TABLE beside (id int, v vector(512), cat int);
+INSERT INTO beside SELECT i, array_fill(i::real, ARRAY[512])::vector, i % 1000 FROM generate_series(1, 5000) i;
+CREATE INDEX ON beside USING ivf (v vector_l2_ops) WITH (lists = 20);
+CREATE INDEX ON beside (cat);
+VACUUM ANALYZE beside;
+CREATE FUNCTION ways_of_shares() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+	found text := '';
+BEGIN
+	FOR tenths IN 0 .. 9 LOOP
+		EXECUTE format('EXPLAIN (FORMAT JSON) SELECT id FROM beside WHERE cat <= %s ORDER BY v <-> %L LIMIT 10', 100 * tenths, array_fill(1, ARRAY[512])::vector) INTO plan;
+		found := found || ' ' || coalesce(jsonb_path_query_first(plan, '$.**."Way"') #>> '{}', 'sort');
+	END LOOP;
+	RETURN found;
+END $$;
+SELECT ways_of_shares() AS ways \gset
+SELECT :'ways' LIKE ' exact %plain' AND :'ways' NOT LIKE '%sort%' AS expected;
+BEGIN;
+UPDATE pg_proc SET prosupport = 0 WHERE proname = 'l2_distance' AND proargtypes = format('%s %s', 'vector'::regtype::oid, 'vector'::regtype::oid)::oidvector;
+SELECT ways_of_shares() = :'ways' AS same;
+ROLLBACK;
+
 -- Planning reads an index's meta page once, however many ways are priced -------------------------------------------
 
 CREATE FUNCTION pages_read(query text) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -7,11 +7,15 @@
 #include "pg/planner/ways.h"
 
 extern "C" {
+#include "access/genam.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "optimizer/plancat.h"
 #include "utils/float.h"
+#include "utils/lsyscache.h"
 #include "utils/spccache.h"
 }
 
@@ -19,7 +23,9 @@ extern "C" {
 #include <cmath>
 
 #include "pg/index/access_method.h"
+#include "pg/index/opclass.h"
 #include "pg/planner/settings.h"
+#include "pg/types/dense_cost.h"
 
 namespace annex::pg {
 namespace {
@@ -62,7 +68,8 @@ class Estimate {
     [[nodiscard]] PathCost PlainPath() const;
     [[nodiscard]] PathCost SetPath() const;
     [[nodiscard]] PathCost ExactPath() const;
-    [[nodiscard]] PathCost PostgresPath() const;
+    [[nodiscard]] PathCost PostgresPath(bool by_index) const;
+    [[nodiscard]] PathCost BelowPostgres(PathCost cost, Way first) const;
 
     const FilteredScan& scan_;
     const OrderedAccessMethod* method_;
@@ -77,10 +84,34 @@ class Estimate {
     Cost sequential_page_cost_;
     Cost filter_cost_;
     Cost distance_cost_;
+    Cost unpriced_;  // of that, what PostgreSQL does not know of
 };
 
 double Rows(double rows) {
     return std::max(rows, 1.0);
+}
+
+ElementType ElementsOf(const IndexOptInfo* info) {
+    // The planner holds a lock on the index.
+    Relation index = index_open(info->indexoid, NoLock);
+    const ElementType element = OpclassOf(index).element;
+    index_close(index, NoLock);
+    return element;
+}
+
+// What a distance costs more than its function says. Ours say all of it, pgvector's that they are as cheap as an
+// addition.
+Cost UnpricedDistance(PlannerInfo* root, const IndexPath* ordered) {
+    auto* distance = static_cast<Node*>(linitial(ordered->indexorderbys));
+    if (!IsA(distance, OpExpr)) return 0;
+    auto* call = reinterpret_cast<OpExpr*>(distance);
+    set_opfuncid(call);
+    if (OidIsValid(get_func_support(call->opfuncid))) return 0;
+    QualCost known{0, 0};
+    add_function_cost(root, call->opfuncid, distance, &known);
+    const Cost cost = ElementsOf(ordered->indexinfo) == ElementType::kHalfvec ? HalfvecDistanceCost(call->args)
+                                                                              : VectorDistanceCost(call->args);
+    return std::max(cost - known.per_tuple, 0.0);
 }
 
 Estimate::Estimate(const FilteredScan& scan)
@@ -107,7 +138,8 @@ Estimate::Estimate(const FilteredScan& scan)
     cost_qual_eval(&cost, scan.others, root);
     filter_cost_ = cost.per_tuple + cpu_tuple_cost;
     cost_qual_eval_node(&cost, static_cast<Node*>(linitial(scan.ordered->indexorderbys)), root);
-    distance_cost_ = cost.per_tuple;
+    unpriced_ = UnpricedDistance(root, scan.ordered);
+    distance_cost_ = cost.per_tuple + unpriced_;
 }
 
 // Of which so many rows, spread evenly, lie on.
@@ -201,17 +233,14 @@ PathCost Estimate::ExactPath() const {
     return {(sort.startup_cost + distances) * kAdaptive, (sort.total_cost + distances) * kAdaptive};
 }
 
-// The cheapest of PostgreSQL's own ways to the rows of the WHERE clause, and a sort. Of rows that lie together an index
-// scan reads fewer pages than a bitmap heap scan is said to. But it is bound to its estimate: five rows that turn out
-// to be 20,000 are sorted all the same. The node begins with about the same work and can change its mind, so that it is
-// to win, unless a unique key promises a single row.
-PathCost Estimate::PostgresPath() const {
+// The cheapest of PostgreSQL's own ways to the rows of the WHERE clause, or of those by an index, and a sort.
+PathCost Estimate::PostgresPath(bool by_index) const {
     const Path* cheapest = nullptr;
     ListCell* cell;
     foreach (cell, scan_.table->pathlist) {
         const auto* path = static_cast<const Path*>(lfirst(cell));
-        const bool by_index = IsA(path, IndexPath) || IsA(path, BitmapHeapPath);
-        if (!by_index || path->param_info != nullptr || path->pathkeys == scan_.ordered->path.pathkeys) continue;
+        if (by_index && !IsA(path, IndexPath) && !IsA(path, BitmapHeapPath)) continue;
+        if (path->param_info != nullptr || path->pathkeys == scan_.ordered->path.pathkeys) continue;
         if (cheapest == nullptr || path->total_cost < cheapest->total_cost) cheapest = path;
     }
     if (cheapest == nullptr || relation_has_unique_index_for(scan_.root, scan_.table, NIL, NIL, NIL))
@@ -221,16 +250,28 @@ PathCost Estimate::PostgresPath() const {
     return {sort->path.startup_cost * kAdaptive, sort->path.total_cost * kAdaptive};
 }
 
+// The node is to win against a path that takes longer in truth.
+//
+// Of rows that lie together an index scan reads fewer pages than a bitmap heap scan is said to. But it is bound to its
+// estimate: five rows that turn out to be 20,000 are sorted all the same. The node begins with about the same work and
+// can change its mind, so that it is to win, unless a unique key promises a single row.
+//
+// And where PostgreSQL does not know what distances cost, it sorts all rows that match for less than that takes.
+PathCost Estimate::BelowPostgres(PathCost cost, Way first) const {
+    if (first == Way::kPlain && unpriced_ <= 0) return cost;
+    const PathCost postgres = PostgresPath(first != Way::kPlain);
+    if (AtLimit(postgres) >= AtLimit(cost)) return cost;
+    const bool faster = first == Way::kPlain && AtLimit(postgres) + matching_ * unpriced_ < AtLimit(cost);
+    return faster ? cost : postgres;
+}
+
 PathCost Estimate::Cheapest(Way first) const {
     PathCost cheapest = PlainPath();
-    if (scan_.bitmap == nullptr) return cheapest;
+    if (scan_.bitmap == nullptr) return BelowPostgres(cheapest, Way::kPlain);
     for (const PathCost cost : {SetPath(), ExactPath()})
         if (AtLimit(cost) < AtLimit(cheapest)) cheapest = cost;
     const Cost node = kNode * cpu_operator_cost;
-    cheapest = {cheapest.startup + node, cheapest.total + node};
-    if (first == Way::kPlain) return cheapest;
-    const PathCost postgres = PostgresPath();
-    return AtLimit(postgres) < AtLimit(cheapest) ? postgres : cheapest;
+    return BelowPostgres({cheapest.startup + node, cheapest.total + node}, first);
 }
 
 // The value of an expression if it can be known now.

@@ -14,6 +14,8 @@
 //
 // (Up to 30 dimensions a short header is unpacked first.) A distance between halfvecs costs as much, but one fits its
 // page up to twice the dimensions. <#>, <=> and <+> are within a fifth of <-> at 384 dimensions.
+#include "pg/types/dense_cost.h"
+
 #include "pg/function.h"
 #include "pg/types/halfvec.h"
 #include "pg/types/vector.h"
@@ -65,7 +67,7 @@ List* Arguments(Node* call) {
 }
 
 template <class Value>
-double DistanceCost(List* arguments) {
+double CostOfDistance(List* arguments) {
     int dimensions = 0;
     ListCell* cell;
     foreach (cell, arguments) {
@@ -89,11 +91,23 @@ Datum DistanceSupport(FunctionCallInfo fcinfo) {
 
     auto* cost = reinterpret_cast<SupportRequestCost*>(request);
     cost->startup = 0;
-    cost->per_tuple = DistanceCost<Value>(Arguments(cost->node)) * cpu_operator_cost;
+    cost->per_tuple = CostOfDistance<Value>(Arguments(cost->node)) * cpu_operator_cost;
     PG_RETURN_POINTER(cost);
 }
 
 }  // namespace
+
+namespace annex::pg {
+
+Cost VectorDistanceCost(List* arguments) {
+    return CostOfDistance<Vector>(arguments) * cpu_operator_cost;
+}
+
+Cost HalfvecDistanceCost(List* arguments) {
+    return CostOfDistance<HalfVector>(arguments) * cpu_operator_cost;
+}
+
+}  // namespace annex::pg
 
 ANNEX_FUNCTION(annex_vector_distance_support) {
     return DistanceSupport<Vector>(fcinfo);
