@@ -2,7 +2,7 @@
 
 Each data set and each engine get a database of their own in the same server. What is measured is said in the module of
 the mode: standard.py and, for annex alone, choices.py, growth.py, drift.py, cold.py and perf_profile.py. How speed and
-recall are measured is said in instance.py.
+recall are measured is said in instance.py. functions.py measures no index, but the functions of the types.
 """
 
 import argparse
@@ -17,7 +17,9 @@ from engines import installed_engines
 from psql import Session
 
 MODES = {"standard": "standard", "options": "choices", "growth": "growth", "drift": "drift", "cold": "cold",
-         "profile": "perf_profile", "filters": "filters", "filter-grid": "filter_grid"}
+         "profile": "perf_profile", "filters": "filters", "filter-grid": "filter_grid", "functions": "functions"}
+# These make their own rows.
+WITHOUT_DATA = ("functions",)
 
 
 def machine():
@@ -51,6 +53,7 @@ def main():
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--sets", default="")
     parser.add_argument("--engines", default="")
+    parser.add_argument("--calls", default="", help="functions: only these, with semicolons between them")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--builds", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
@@ -59,6 +62,11 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep and reuse the indexes that are not built from this tree")
     parser.add_argument("--restart", default="", help="a command that restarts the server with SETTING=VALUE...")
     options = parser.parse_args()
+
+    if options.mode in WITHOUT_DATA:
+        print_circumstances(options)
+        importlib.import_module(MODES[options.mode]).run(options)
+        return
 
     wanted = options.sets.split()
     found = [data for folder in options.data.split(":") for data in find_data_sets(folder)]

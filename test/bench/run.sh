@@ -10,8 +10,10 @@
 #                          profile             where a query's time goes, by perf
 #                          filters             WHERE clauses of every selectivity beside pgvector and the exact plan
 #                          filter-grid         selectivity x LIMIT x rows: each way to answer beside the planner's choice
+#                          functions           functions and operators of the types beside pgvector's
 #   BENCH_DATA=DIR[:DIR]   folders of data files (default: ../shared/data where that exists, else the demo's data)
-#   BENCH_SETS="A B"       only these data sets of the folders
+#   BENCH_SETS="A B"       only these data sets of the folders; functions: only these types
+#   BENCH_CALLS="A;B"      functions: only these of each type
 #   BENCH_ROWS=N           only the first N rows of each (the exact answers are then computed, not read)
 #   BENCH_ENGINES="A B"    of: annex pgvector (default: those that are installed)
 #   BENCH_REPEAT=N         rounds, of which the fastest counts for each setting (default 3)
@@ -63,7 +65,7 @@ eval "$("$root/scripts/devserver.sh" env "$dir")"
 if [ "${BENCH_MODE:-standard}" = standard ]; then "$root/scripts/build-engine.sh" "$root/build/release" engine_bench >&2; fi
 
 python3 "$root/test/bench/bench.py" --data "$data" --mode "${BENCH_MODE:-standard}" \
-    --rows "${BENCH_ROWS:-0}" --sets "${BENCH_SETS:-}" --engines "${BENCH_ENGINES:-}" \
+    --calls "${BENCH_CALLS:-}" --rows "${BENCH_ROWS:-0}" --sets "${BENCH_SETS:-}" --engines "${BENCH_ENGINES:-}" \
     --repeat "${BENCH_REPEAT:-3}" --builds "${BENCH_BUILDS:-2}" \
     --workers "${BENCH_WORKERS:-$(($(nproc) - 1))}" --memory "${BENCH_MEMORY:-1GB}" \
     --engine-bench "$root/build/release/engine_bench" ${BENCH_KEEP:+--keep} --restart "${start[*]}"
