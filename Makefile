@@ -63,7 +63,7 @@ $(BUILD)/pg/%.o: src/pg/%.cc $(BUILD)/pg/flags
 	$(CXX) $(CXXFLAGS) $(GLUE_CPPFLAGS) -MMD -MP -c $< -o $@
 
 # Loops over elements are worth vectorising, which GCC leaves out below this level.
-$(BUILD)/pg/types/dense%.o: private override CXXFLAGS += -O3
+$(BUILD)/pg/types/%.o: private override CXXFLAGS += -O3
 
 ifneq ($(MAKECMDGOALS),clean)
 -include $(OBJS:.o=.d)

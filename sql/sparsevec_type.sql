@@ -128,10 +128,15 @@ SELECT words, e.* FROM (VALUES
 	('{5,2,0,2,1,1065353216,1065353216}'), ('{5,2,0,1,1,1065353216,1065353216}'),
 	('{5,1,0,1,0}'), ('{5,1,0,1,-2147483648}'), ('{5,1,0,1,2139095040}'), ('{5,1,0,1,2143289344}')
 	) v (words), LATERAL error_of(format('SELECT (%L::bytea::sparsevec)::text', coalesce(native(VARIADIC words), ''))) e;
--- every function that reads one refuses it
-SELECT call, e.message FROM unnest(ARRAY['sparsevec_out(v)', 'sparsevec_send(v)', 'sparsevec(v, 5, true)', 'v::vector', 'l2_norm(v)', 'l2_normalize(v)',
-	'v <-> v', 'v <#> v', 'v <=> v', 'v <+> v', 'sparsevec_l2_squared_distance(v, v)', 'inner_product(v, v)', 'v < v', 'v = v', 'sparsevec_cmp(v, v)']) call,
-	LATERAL error_of(format('SELECT %s FROM (SELECT %L::bytea::sparsevec AS v) x', call, native(5, 2, 0, 2, 1000000, 1065353216, 1065353216))) e;
+-- every function that reads one refuses it; of indices and values those that rely on them, and those whose result leaves the database
+CREATE TABLE calls AS SELECT * FROM unnest(ARRAY['sparsevec_out(v)', 'sparsevec_send(v)', 'v::vector', 'v::halfvec', 'sparsevec(v, 5, true)', 'l2_norm(v)', 'l2_normalize(v)',
+	'v <-> v', 'v <#> v', 'v <=> v', 'v <+> v', 'sparsevec_l2_squared_distance(v, v)', 'inner_product(v, v)', 'v < v', 'v = v', 'sparsevec_cmp(v, v)'])
+	WITH ORDINALITY calls (call, place);
+SELECT call, size.message AS wrong_size, elements.message AS wrong_elements FROM calls,
+	LATERAL error_of(format('SELECT %s FROM (SELECT %L::bytea::sparsevec AS v) x', call, native(5, 3, 0, 2, 3, 1065353216, 1065353216))) size,
+	LATERAL error_of(format('SELECT %s FROM (SELECT %L::bytea::sparsevec AS v) x', call, native(5, 2, 0, 2, 1000000, 1065353216, 1065353216))) elements
+	ORDER BY place;
+DROP TABLE calls;
 CREATE TABLE broken (v bytea);
 INSERT INTO broken VALUES ('\x0200');
 SELECT e.* FROM error_of('SELECT l2_norm(v::sparsevec) FROM broken') e;

@@ -4,13 +4,13 @@
 // features, when it is first asked for; tests and a setting may force another. No kernel allocates, throws, checks its
 // arguments or needs an alignment.
 //
-// On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, hamming, jaccard, code_product,
-// bit_sums, sketch_accumulate, strip_between, strip_any_of, tid_pages, hadamard, flip_signs, kac_step, scale,
-// sparse_is_valid. The others add floats
-// in an order of their own and may use fused multiply-adds, so they agree up to rounding; infinities and NaNs come out
-// as the sums define them.
+// On all levels alike, bit for bit: halfs_to_floats, floats_to_halfs, add, subtract, multiply, signs, hamming, jaccard,
+// code_product, bit_sums, sketch_accumulate, strip_between, strip_any_of, tid_pages, hadamard, flip_signs, kac_step,
+// scale, sparse_is_valid. The others add floats in an order of their own and may use fused multiply-adds, so they agree
+// up to rounding; infinities and NaNs come out as the sums define them.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -38,6 +38,12 @@ struct SparseVector {
     const int32_t* indices;
     const float* values;
     size_t count;
+};
+
+// What is true of a vector of computed elements.
+struct ElementCheck {
+    bool finite;  // all are: none is infinite or NaN
+    bool zero;    // at least one is
 };
 
 // What turns the sums of a block into lower bounds (see annex/sketch.h for the derivation):
@@ -73,6 +79,15 @@ struct Kernels {
     // HalfToFloat and FloatToHalf of n numbers.
     void (*halfs_to_floats)(const uint16_t* halfs, float* floats, size_t n);
     void (*floats_to_halfs)(const float* floats, uint16_t* halfs, size_t n);
+
+    // Vectors element by element: a[n] and b[n] into an array that is neither.
+    ElementCheck (*add)(const float* a, const float* b, float* sum, size_t n);
+    ElementCheck (*subtract)(const float* a, const float* b, float* difference, size_t n);
+    ElementCheck (*multiply)(const float* a, const float* b, float* product, size_t n);
+    // sum x[i]^2, accumulated in double.
+    double (*sum_of_squares)(const float* x, size_t n);
+    // Writes (n + 7) / 8 bytes: a bit is set where x[i] > 0, the first in the most significant bit; zeros behind them.
+    void (*signs)(const float* x, uint8_t* bits, size_t n);
 
     // Bit strings of n bytes each: the bits in which they differ; the bits that a Jaccard distance is made of.
     uint64_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t n);
@@ -130,8 +145,18 @@ struct Kernels {
     bool (*sparse_is_valid)(const SparseVector& v, int32_t dimensions);
 };
 
+namespace internal {
+extern std::atomic<const Kernels*> active_kernels;  // nullptr: not chosen yet
+[[nodiscard]] const Kernels& ChooseKernels() noexcept;
+}  // namespace internal
+
 // The table in use: the best that the CPU has, or the one forced by SetKernelLevel.
-[[nodiscard]] const Kernels& ActiveKernels() noexcept;
+[[nodiscard]] inline const Kernels& ActiveKernels() noexcept {
+    const Kernels* kernels = internal::active_kernels.load(std::memory_order_relaxed);
+    if (kernels == nullptr) [[unlikely]]
+        return internal::ChooseKernels();
+    return *kernels;
+}
 
 // The levels that this CPU can run, the scalar one first, the best last.
 [[nodiscard]] size_t KernelLevelCount() noexcept;

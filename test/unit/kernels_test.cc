@@ -136,6 +136,109 @@ TEST_P(KernelsTest, DistancesAgreeWithDoublePrecision) {
     }
 }
 
+// Element by element, bit for bit, at every position; zeros and what overflows are noticed wherever they stand.
+TEST_P(KernelsTest, ArithmeticIsThatOfEachElement) {
+    using Kernel = ElementCheck (*)(const float*, const float*, float*, size_t);
+    struct Operation {
+        Kernel kernel;
+        float (*expected)(float, float);
+    };
+    const Operation operations[] = {
+        {kernels().add, [](float x, float y) { return x + y; }},
+        {kernels().subtract, [](float x, float y) { return x - y; }},
+        {kernels().multiply, [](float x, float y) { return x * y; }},
+    };
+    Random random(31);
+    for (const size_t n : Sizes()) {
+        Unaligned<float> a(RandomFloats(random, n), n % 3);
+        Unaligned<float> b(RandomFloats(random, n), n % 2);
+        for (const Operation& operation : operations) {
+            std::vector<float> expected(n);
+            for (size_t i = 0; i < n; ++i) expected[i] = operation.expected(a.data()[i], b.data()[i]);
+            Unaligned<float> result(std::vector<float>(n, -7), n % 5);
+            const ElementCheck check = operation.kernel(a.data(), b.data(), result.data(), n);
+            ExpectSameBits(result.data(), expected.data(), n);
+            EXPECT_TRUE(check.finite) << n;
+            EXPECT_EQ(check.zero, std::count(expected.begin(), expected.end(), 0.0F) > 0) << n;
+        }
+    }
+}
+
+TEST_P(KernelsTest, ArithmeticTellsOfZerosAndOverflow) {
+    const Kernels& level = kernels();  // which asks the CPU
+    for (const size_t n : Sizes()) {
+        Unaligned<float> a(std::vector<float>(n, 2), 0);
+        Unaligned<float> b(std::vector<float>(n, -3), 1);
+        Unaligned<float> result(std::vector<float>(n), 2);
+        for (size_t i = 0; i<n; i += n> 200 ? 97 : 1) {
+            struct Case {
+                float a;
+                float b;
+                ElementCheck sum;
+                ElementCheck difference;
+                ElementCheck product;
+            };
+            constexpr ElementCheck kPlain{true, false};
+            constexpr ElementCheck kZero{true, true};
+            constexpr ElementCheck kOver{false, false};
+            for (const Case& each : {Case{FLT_MAX, FLT_MAX, kOver, kZero, kOver},
+                                     {-FLT_MAX, FLT_MAX, kZero, kOver, kOver},
+                                     {0, -0.0F, kZero, kZero, kZero},
+                                     {1e-30F, -1e-30F, kZero, kPlain, kZero},
+                                     {kNan, 1, kOver, kOver, kOver}}) {
+                a.data()[i] = each.a;
+                b.data()[i] = each.b;
+                const auto expect = [&](const ElementCheck& check, const ElementCheck& expected, const char* what) {
+                    ASSERT_EQ(check.finite, expected.finite) << what << " " << n << " " << i << " " << each.a;
+                    ASSERT_EQ(check.zero, expected.zero) << what << " " << n << " " << i << " " << each.a;
+                };
+                expect(level.add(a.data(), b.data(), result.data(), n), each.sum, "add");
+                expect(level.subtract(a.data(), b.data(), result.data(), n), each.difference, "subtract");
+                expect(level.multiply(a.data(), b.data(), result.data(), n), each.product, "multiply");
+            }
+            a.data()[i] = 2;
+            b.data()[i] = -3;
+        }
+    }
+}
+
+TEST_P(KernelsTest, SumOfSquaresHasDoublePrecision) {
+    const Kernels& level = kernels();
+    Random random(32);
+    for (const size_t n : Sizes()) {
+        Unaligned<float> x(RandomFloats(random, n), n % 3);
+        double expected = 0;
+        for (size_t i = 0; i < n; ++i) expected += static_cast<double>(x.data()[i]) * static_cast<double>(x.data()[i]);
+        EXPECT_NEAR(level.sum_of_squares(x.data(), n), expected, 1e-15 * static_cast<double>(n + 1) * expected) << n;
+        // squares that a float could not hold
+        Unaligned<float> large(std::vector<float>(n, FLT_MAX), 1);
+        EXPECT_NEAR(level.sum_of_squares(large.data(), n) / (double{FLT_MAX} * double{FLT_MAX}), static_cast<double>(n),
+                    1e-9 * static_cast<double>(n));
+        // each counts once
+        for (size_t i = 0; i<n; i += n> 200 ? 97 : 1) {
+            Unaligned<float> one(std::vector<float>(n, 0), 0);
+            one.data()[i] = 3;
+            ASSERT_EQ(level.sum_of_squares(one.data(), n), 9) << n << " " << i;
+        }
+    }
+}
+
+TEST_P(KernelsTest, SignsAreBitsFromTheMostSignificantOne) {
+    Random random(33);
+    for (const size_t n : Sizes()) {
+        std::vector<float> values = RandomFloats(random, n);
+        const float special[] = {0, -0.0F, FLT_TRUE_MIN, -FLT_TRUE_MIN, FLT_MAX, -FLT_MAX};
+        for (size_t i = 0; i < n; i += 5) values[i] = special[random.Next() % 6];
+        Unaligned<float> x(values, n % 3);
+        std::vector<uint8_t> expected((n + 7) / 8, 0);
+        for (size_t i = 0; i < n; ++i)
+            if (values[i] > 0) expected[i / 8] = static_cast<uint8_t>(expected[i / 8] + (128 >> i % 8));
+        Unaligned<uint8_t> bits(std::vector<uint8_t>((n + 7) / 8, 0xa5), n % 2);
+        kernels().signs(x.data(), bits.data(), n);
+        for (size_t i = 0; i < expected.size(); ++i) ASSERT_EQ(bits.data()[i], expected[i]) << n << " " << i;
+    }
+}
+
 // Each coordinate counts, exactly once, wherever it stands.
 TEST_P(KernelsTest, DistancesSeeEveryCoordinateOnce) {
     for (const size_t n : Sizes()) {

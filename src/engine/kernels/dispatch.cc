@@ -22,21 +22,24 @@ Levels FindLevels() noexcept {
     return levels;
 }
 
-constinit std::atomic<const Kernels*> active_kernels{nullptr};
-
 }  // namespace
 
-const Kernels& ActiveKernels() noexcept {
-    const Kernels* kernels = active_kernels.load(std::memory_order_relaxed);
-    if (kernels == nullptr) [[unlikely]] {
-        const Levels levels = FindLevels();
-        kernels = levels.tables[levels.count - 1];
-        // A level forced in between wins.
-        const Kernels* expected = nullptr;
-        if (!active_kernels.compare_exchange_strong(expected, kernels, std::memory_order_relaxed)) kernels = expected;
-    }
+namespace internal {
+
+constinit std::atomic<const Kernels*> active_kernels{nullptr};
+
+const Kernels& ChooseKernels() noexcept {
+    const Levels levels = FindLevels();
+    const Kernels* kernels = levels.tables[levels.count - 1];
+    // A level forced in between wins.
+    const Kernels* expected = nullptr;
+    if (!active_kernels.compare_exchange_strong(expected, kernels, std::memory_order_relaxed)) kernels = expected;
     return *kernels;
 }
+
+}  // namespace internal
+
+using internal::active_kernels;
 
 size_t KernelLevelCount() noexcept {
     return FindLevels().count;

@@ -40,6 +40,40 @@ float L1(const float* a, const float* b, size_t n) {
     return sum;
 }
 
+template <class Operation>
+ElementCheck ElementWise(const float* a, const float* b, float* result, size_t n, const Operation& operation) {
+    ElementCheck check{true, false};
+    for (size_t i = 0; i < n; ++i) {
+        result[i] = operation(a[i], b[i]);
+        check.finite &= std::isfinite(result[i]);
+        check.zero |= result[i] == 0;
+    }
+    return check;
+}
+
+ElementCheck Add(const float* a, const float* b, float* sum, size_t n) {
+    return ElementWise(a, b, sum, n, [](float x, float y) { return x + y; });
+}
+
+ElementCheck Subtract(const float* a, const float* b, float* difference, size_t n) {
+    return ElementWise(a, b, difference, n, [](float x, float y) { return x - y; });
+}
+
+ElementCheck Multiply(const float* a, const float* b, float* product, size_t n) {
+    return ElementWise(a, b, product, n, [](float x, float y) { return x * y; });
+}
+
+double SumOfSquares(const float* x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return sum;
+}
+
+void Signs(const float* x, uint8_t* bits, size_t n) {
+    std::memset(bits, 0, (n + 7) / 8);
+    for (size_t i = 0; i < n; ++i) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | (x[i] > 0 ? 1 : 0) << (7 - i % 8));
+}
+
 uint64_t Hamming(const uint8_t* a, const uint8_t* b, size_t n) {
     uint64_t count = 0;
     for (size_t i = 0; i < n; ++i) count += static_cast<uint64_t>(std::popcount(static_cast<uint8_t>(a[i] ^ b[i])));
@@ -294,6 +328,11 @@ constinit const Kernels kScalarKernels = {
     .half_l1 = HalfL1,
     .halfs_to_floats = HalfsToFloats,
     .floats_to_halfs = FloatsToHalfs,
+    .add = Add,
+    .subtract = Subtract,
+    .multiply = Multiply,
+    .sum_of_squares = SumOfSquares,
+    .signs = Signs,
     .hamming = Hamming,
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,

@@ -32,6 +32,7 @@
 #include "engine/kernels/bits-inl.h"
 #include "engine/kernels/distances-inl.h"
 #include "engine/kernels/edges-inl.h"
+#include "engine/kernels/elements-inl.h"
 #include "engine/kernels/sparse-inl.h"
 #include "engine/kernels/strips-inl.h"
 #include "engine/kernels/tids-inl.h"
@@ -369,6 +370,11 @@ constexpr Kernels kKernels = {
     .half_l1 = HalfL1,
     .halfs_to_floats = HalfsToFloats,
     .floats_to_halfs = FloatsToHalfs,
+    .add = Add,
+    .subtract = Subtract,
+    .multiply = Multiply,
+    .sum_of_squares = SumOfSquares,
+    .signs = Signs,
     .hamming = Hamming,
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,

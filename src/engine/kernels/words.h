@@ -31,4 +31,14 @@ inline __attribute__((always_inline)) uint64_t CountWord(uint64_t word) {
     return static_cast<uint64_t>(__builtin_popcountll(word));
 }
 
+// The first bit of each byte becomes its last.
+inline __attribute__((always_inline)) uint64_t ReverseBitsOfBytes(uint64_t word) {
+    constexpr uint64_t kOdd = 0x5555555555555555;
+    constexpr uint64_t kPairs = 0x3333333333333333;
+    constexpr uint64_t kNibbles = 0x0f0f0f0f0f0f0f0f;
+    word = (word & kOdd) << 1 | (word >> 1 & kOdd);
+    word = (word & kPairs) << 2 | (word >> 2 & kPairs);
+    return (word & kNibbles) << 4 | (word >> 4 & kNibbles);
+}
+
 }  // namespace annex::internal

@@ -24,7 +24,8 @@ struct BitString {
 };
 
 inline BitString GetBits(Datum datum) {
-    const struct varlena* value = PG_DETOAST_DATUM_PACKED(datum);
+    auto* value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (unlikely(VARATT_IS_COMPRESSED(value) || VARATT_IS_EXTERNAL(value))) value = pg_detoast_datum_packed(value);
     const size_t size = VARSIZE_ANY_EXHDR(value);
     BitString string{0, 0, reinterpret_cast<const uint8_t*>(VARDATA_ANY(value)) + sizeof(int32)};
     if (likely(size >= sizeof(int32))) {

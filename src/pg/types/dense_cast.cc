@@ -15,7 +15,8 @@ template <class Value>
 Datum CheckTypmod(FunctionCallInfo fcinfo) {
     const Datum datum = PG_GETARG_DATUM(0);
     const int32 typmod = PG_GETARG_INT32(1);
-    if (typmod != -1) CheckExpectedDimensions(typmod, DatumGetDense<Value>(datum)->dim);
+    ShortCopy copy;
+    if (typmod != -1) CheckExpectedDimensions(typmod, DatumGetDense<Value>(datum, &copy)->dim);
     PG_RETURN_DATUM(datum);
 }
 
@@ -56,21 +57,24 @@ ANNEX_FUNCTION(annex_array_to_halfvec) {
 }
 
 ANNEX_FUNCTION(annex_vector_to_float4) {
-    const Vector* vector = DatumGetVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* vector = DatumGetDense<Vector>(PG_GETARG_DATUM(0), &copy);
     ArrayType* array = NewFloatArray(vector->dim);
     memcpy(ARR_DATA_PTR(array), vector->x, sizeof(float4) * static_cast<size_t>(vector->dim));
     PG_RETURN_POINTER(array);
 }
 
 ANNEX_FUNCTION(annex_halfvec_to_float4) {
-    const HalfVector* halfvec = DatumGetHalfVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* halfvec = DatumGetDense<HalfVector>(PG_GETARG_DATUM(0), &copy);
     ArrayType* array = NewFloatArray(halfvec->dim);
     (void)AsFloats(halfvec->x, halfvec->dim, reinterpret_cast<float4*>(ARR_DATA_PTR(array)));
     PG_RETURN_POINTER(array);
 }
 
 ANNEX_FUNCTION(annex_halfvec_to_vector) {
-    const HalfVector* halfvec = DatumGetHalfVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* halfvec = DatumGetDense<HalfVector>(PG_GETARG_DATUM(0), &copy);
     CheckExpectedDimensions(PG_GETARG_INT32(1), halfvec->dim);
     auto* result = NewDenseToFill<Vector>(halfvec->dim);
     (void)AsFloats(halfvec->x, halfvec->dim, result->x);
@@ -78,7 +82,8 @@ ANNEX_FUNCTION(annex_halfvec_to_vector) {
 }
 
 ANNEX_FUNCTION(annex_vector_to_halfvec) {
-    const Vector* vector = DatumGetVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* vector = DatumGetDense<Vector>(PG_GETARG_DATUM(0), &copy);
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
     auto* result = NewDenseToFill<HalfVector>(vector->dim);
     StoreInRange(HalfVector::kType, vector->x, result->x, vector->dim);

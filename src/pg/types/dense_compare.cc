@@ -1,6 +1,7 @@
 // The order of dense values, for btree indexes, sorting and equality: element by element, then by dimensions, as
 // PostgreSQL's arrays compare.
 #include <algorithm>
+#include <cstring>
 
 #include "pg/function.h"
 #include "pg/types/dense_floats.h"
@@ -11,10 +12,29 @@ using namespace annex::pg;
 
 namespace {
 
+// How many of n elements are the same bit by bit, in whole blocks from the first on.
+template <class Element>
+int CountSameBlocks(const Element* a, const Element* b, int n) {
+    constexpr int kWords = 8;
+    constexpr int kBlock = kWords * (sizeof(uint64) / sizeof(Element));
+    uint64 x[kWords];
+    uint64 y[kWords];
+    int same = 0;
+    for (; same + kBlock <= n; same += kBlock) {
+        memcpy(x, a + same, sizeof(x));
+        memcpy(y, b + same, sizeof(y));
+        uint64 difference = 0;
+        for (int i = 0; i < kWords; i++) difference |= x[i] ^ y[i];
+        if (difference != 0) break;
+    }
+    return same;
+}
+
 template <class Value>
 int Compare(const Value* a, const Value* b) {
-    const int common = std::min(a->dim, b->dim);
-    for (int i = 0; i < common; i++) {
+    const int common = std::min<int>(a->dim, b->dim);
+    // Most values differ at once.
+    for (int i = a->x[0] == b->x[0] ? CountSameBlocks(a->x, b->x, common) : 0; i < common; i++) {
         if (a->x[i] == b->x[i]) continue;
         const float x = ToFloat(a->x[i]);
         const float y = ToFloat(b->x[i]);
@@ -26,11 +46,12 @@ int Compare(const Value* a, const Value* b) {
 // Compares the function's two arguments. A sort calls this in one memory context, so copies are freed.
 template <class Value>
 int CompareArguments(FunctionCallInfo fcinfo) {
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
+    ShortCopy copies[2];
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
     const int order = Compare(a, b);
-    FreeIfCopy(a, PG_GETARG_DATUM(0));
-    FreeIfCopy(b, PG_GETARG_DATUM(1));
+    FreeIfCopy(a, PG_GETARG_DATUM(0), &copies[0]);
+    FreeIfCopy(b, PG_GETARG_DATUM(1), &copies[1]);
     return order;
 }
 

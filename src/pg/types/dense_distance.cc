@@ -24,65 +24,99 @@ using annex::CosineSums;
 
 namespace {
 
+// Vectors of so few elements take longer to get into the registers of a kernel than to go through one by one.
+constexpr size_t kFew = 8;
+
 // The kernels, by the elements.
-float L2Squared(const float* a, const float* b, size_t n) {
-    return ActiveKernels().l2_squared(a, b, n);
+struct L2Squared {
+    static float Of(const float* a, const float* b, size_t n) { return ActiveKernels().l2_squared(a, b, n); }
+    static float Of(const uint16* a, const uint16* b, size_t n) { return ActiveKernels().half_l2_squared(a, b, n); }
+    static float Of(float a, float b) { return (a - b) * (a - b); }
+};
+struct InnerProduct {
+    static float Of(const float* a, const float* b, size_t n) { return ActiveKernels().inner_product(a, b, n); }
+    static float Of(const uint16* a, const uint16* b, size_t n) { return ActiveKernels().half_inner_product(a, b, n); }
+    static float Of(float a, float b) { return a * b; }
+};
+struct L1 {
+    static float Of(const float* a, const float* b, size_t n) { return ActiveKernels().l1(a, b, n); }
+    static float Of(const uint16* a, const uint16* b, size_t n) { return ActiveKernels().half_l1(a, b, n); }
+    static float Of(float a, float b) { return std::fabs(a - b); }
+};
+
+template <class Term, class Element>
+inline float SumOf(const Element* a, const Element* b, size_t n) {
+    if (n >= kFew) return Term::Of(a, b, n);
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) sum += Term::Of(ToFloat(a[i]), ToFloat(b[i]));
+    return sum;
 }
-float L2Squared(const uint16* a, const uint16* b, size_t n) {
-    return ActiveKernels().half_l2_squared(a, b, n);
-}
-float InnerProduct(const float* a, const float* b, size_t n) {
-    return ActiveKernels().inner_product(a, b, n);
-}
-float InnerProduct(const uint16* a, const uint16* b, size_t n) {
-    return ActiveKernels().half_inner_product(a, b, n);
-}
-CosineSums Cosine(const float* a, const float* b, size_t n) {
+
+CosineSums CosineOf(const float* a, const float* b, size_t n) {
     return ActiveKernels().cosine(a, b, n);
 }
-CosineSums Cosine(const uint16* a, const uint16* b, size_t n) {
+CosineSums CosineOf(const uint16* a, const uint16* b, size_t n) {
     return ActiveKernels().half_cosine(a, b, n);
 }
-float L1(const float* a, const float* b, size_t n) {
-    return ActiveKernels().l1(a, b, n);
-}
-float L1(const uint16* a, const uint16* b, size_t n) {
-    return ActiveKernels().half_l1(a, b, n);
+
+template <class Element>
+inline CosineSums Cosine(const Element* a, const Element* b, size_t n) {
+    if (n >= kFew) return CosineOf(a, b, n);
+    CosineSums sums{0, 0, 0};
+    for (size_t i = 0; i < n; i++) {
+        const float x = ToFloat(a[i]);
+        const float y = ToFloat(b[i]);
+        sums.inner_product += x * y;
+        sums.norm_a_squared += x * x;
+        sums.norm_b_squared += y * y;
+    }
+    return sums;
 }
 
 // The two arguments of a function, of equal dimensions.
 template <class Value>
-struct Operands {
-    const typename Value::Element* a;
-    const typename Value::Element* b;
-    size_t n;
+class Operands {
+  public:
+    explicit Operands(FunctionCallInfo fcinfo)
+        : a_(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy_a_)),
+          b_(DatumGetDense<Value>(PG_GETARG_DATUM(1), &copy_b_)) {
+        CheckSameDimensions(Value::kType, a_->dim, b_->dim);
+    }
+    Operands(const Operands&) = delete;
+    Operands& operator=(const Operands&) = delete;
+
+    [[nodiscard]] auto a() const { return a_->x; }
+    [[nodiscard]] auto b() const { return b_->x; }
+    [[nodiscard]] size_t n() const { return static_cast<size_t>(a_->dim); }
+
+  private:
+    ShortCopy copy_a_;
+    ShortCopy copy_b_;
+    const Value* a_;
+    const Value* b_;
 };
 
-template <class Value>
-inline Operands<Value> GetOperands(FunctionCallInfo fcinfo) {
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
-    CheckSameDimensions(Value::kType, a->dim, b->dim);
-    return {a->x, b->x, static_cast<size_t>(a->dim)};
+template <class Term, class Value>
+double SumOf(FunctionCallInfo fcinfo) {
+    const Operands<Value> operands(fcinfo);
+    return static_cast<double>(SumOf<Term>(operands.a(), operands.b(), operands.n()));
 }
 
 template <class Value>
 double SquareOfL2(FunctionCallInfo fcinfo) {
-    const auto [a, b, n] = GetOperands<Value>(fcinfo);
-    return static_cast<double>(L2Squared(a, b, n));
+    return SumOf<L2Squared, Value>(fcinfo);
 }
 
 template <class Value>
 double Product(FunctionCallInfo fcinfo) {
-    const auto [a, b, n] = GetOperands<Value>(fcinfo);
-    return static_cast<double>(InnerProduct(a, b, n));
+    return SumOf<InnerProduct, Value>(fcinfo);
 }
 
 // 1 - cos(a, b). NaN where a value is zero, or where the float sums overflow.
 template <class Value>
 double CosineDistance(FunctionCallInfo fcinfo) {
-    const auto [a, b, n] = GetOperands<Value>(fcinfo);
-    const CosineSums sums = Cosine(a, b, n);
+    const Operands<Value> operands(fcinfo);
+    const CosineSums sums = Cosine(operands.a(), operands.b(), operands.n());
     // The product of the norms under one root loses less than the product of two roots.
     const double norms = std::sqrt(static_cast<double>(sums.norm_a_squared) * static_cast<double>(sums.norm_b_squared));
     const double similarity = static_cast<double>(sums.inner_product) / norms;
@@ -92,8 +126,13 @@ double CosineDistance(FunctionCallInfo fcinfo) {
 
 template <class Value>
 double Taxicab(FunctionCallInfo fcinfo) {
-    const auto [a, b, n] = GetOperands<Value>(fcinfo);
-    return static_cast<double>(L1(a, b, n));
+    return SumOf<L1, Value>(fcinfo);
+}
+
+template <class Value>
+double NormOf(FunctionCallInfo fcinfo) {
+    ShortCopy copy;
+    return Norm(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy));
 }
 
 // The angle between two values of norm 1, as a fraction of a half turn.
@@ -153,8 +192,8 @@ ANNEX_FUNCTION(annex_halfvec_spherical_distance) {
 }
 
 ANNEX_FUNCTION(annex_vector_norm) {
-    PG_RETURN_FLOAT8(Norm(DatumGetDense<Vector>(PG_GETARG_DATUM(0))));
+    PG_RETURN_FLOAT8(NormOf<Vector>(fcinfo));
 }
 ANNEX_FUNCTION(annex_halfvec_l2_norm) {
-    PG_RETURN_FLOAT8(Norm(DatumGetDense<HalfVector>(PG_GETARG_DATUM(0))));
+    PG_RETURN_FLOAT8(NormOf<HalfVector>(fcinfo));
 }

@@ -30,13 +30,6 @@ inline constexpr int kChunk = 512;
     return HalfIsZero(half);
 }
 
-[[nodiscard]] inline bool IsPositive(float element) {
-    return element > 0;
-}
-[[nodiscard]] inline bool IsPositive(uint16 half) {
-    return half != 0 && (half & kHalfSign) == 0;
-}
-
 // n elements as floats: themselves, or in the buffer.
 [[nodiscard]] inline const float* AsFloats(const float* elements, int, float*) {
     return elements;

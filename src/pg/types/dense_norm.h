@@ -8,19 +8,7 @@
 namespace annex::pg {
 
 inline double SumOfSquares(const float* x, int n) {
-    // Independent sums, so that the additions overlap without leave to reorder them.
-    constexpr int kLanes = 8;
-    double sums[kLanes] = {};
-    int i = 0;
-    for (; i + kLanes <= n; i += kLanes)
-        for (int lane = 0; lane < kLanes; lane++) {
-            const double value = x[i + lane];
-            sums[lane] += value * value;
-        }
-    double sum = 0;
-    for (; i < n; i++) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-    for (double lane_sum : sums) sum += lane_sum;
-    return sum;
+    return ActiveKernels().sum_of_squares(x, static_cast<size_t>(n));
 }
 
 template <class Value>

@@ -1,7 +1,7 @@
 // Dense values in, dense values out: arithmetic element by element, concatenation, parts, normalisation, signs.
 //
-// The loops have no branch, so that the compiler may vectorise them; what went out of range is looked for afterwards.
-// Arithmetic on halfs is that of floats, rounded to a half after each operation.
+// Arithmetic on halfs is that of floats, rounded to a half after each operation; what went out of range is looked for
+// afterwards.
 #include <algorithm>
 #include <cstring>
 
@@ -17,6 +17,8 @@ extern "C" {
 }
 
 using namespace annex::pg;
+using annex::ActiveKernels;
+using annex::ElementCheck;
 
 namespace {
 
@@ -26,58 +28,84 @@ void CheckOverflow(const Value* result) {
     if (unlikely(!AllFinite(result->x, result->dim))) float_overflow_error();
 }
 
-// result[i] = operation(a[i], b[i]).
-template <class Value, class Operation>
-Value* ElementWise(const Value* a, const Value* b, Operation operation) {
-    CheckSameDimensions(Value::kType, a->dim, b->dim);
-    auto* result = NewDenseToFill<Value>(a->dim);
+// A kernel, as annex/kernels.h has them.
+using Operation = ElementCheck(const float* a, const float* b, float* result, size_t n);
+
+// A result and whether it may have zeros.
+template <class Value>
+struct Computed {
+    Value* value;
+    bool zero;
+};
+
+inline Computed<Vector> ElementWise(const Vector* a, const Vector* b, Operation operation) {
+    CheckSameDimensions(Vector::kType, a->dim, b->dim);
+    auto* result = NewDenseToFill<Vector>(a->dim);
+    const ElementCheck check = operation(a->x, b->x, result->x, static_cast<size_t>(a->dim));
+    if (unlikely(!check.finite)) float_overflow_error();
+    return {result, check.zero};
+}
+
+inline Computed<HalfVector> ElementWise(const HalfVector* a, const HalfVector* b, Operation operation) {
+    CheckSameDimensions(HalfVector::kType, a->dim, b->dim);
+    auto* result = NewDenseToFill<HalfVector>(a->dim);
     ForEachChunk(a->dim, [&](int first, int count) {
         float buffers[3][kChunk];
         const float* x = AsFloats(a->x + first, count, buffers[0]);
         const float* y = AsFloats(b->x + first, count, buffers[1]);
-        float* z = PlaceFor(result->x + first, buffers[2]);
-        for (int i = 0; i < count; i++) z[i] = operation(x[i], y[i]);
-        StoreFloats(z, result->x + first, count);
+        operation(x, y, buffers[2], static_cast<size_t>(count));
+        StoreFloats(buffers[2], result->x + first, count);
     });
     CheckOverflow(result);
-    return result;
+    // it may have become zero when it was rounded
+    return {result, true};
 }
 
 template <class Value>
 Datum Dimensions(FunctionCallInfo fcinfo) {
-    PG_RETURN_INT32(DatumGetDense<Value>(PG_GETARG_DATUM(0))->dim);
+    ShortCopy copy;
+    PG_RETURN_INT32(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy)->dim);
 }
 
 template <class Value>
 Datum Add(FunctionCallInfo fcinfo) {
-    PG_RETURN_POINTER(ElementWise(DatumGetDense<Value>(PG_GETARG_DATUM(0)), DatumGetDense<Value>(PG_GETARG_DATUM(1)),
-                                  [](float x, float y) { return x + y; }));
+    ShortCopy copies[2];
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
+    PG_RETURN_POINTER(ElementWise(a, b, *ActiveKernels().add).value);
 }
 
 template <class Value>
 Datum Subtract(FunctionCallInfo fcinfo) {
-    PG_RETURN_POINTER(ElementWise(DatumGetDense<Value>(PG_GETARG_DATUM(0)), DatumGetDense<Value>(PG_GETARG_DATUM(1)),
-                                  [](float x, float y) { return x - y; }));
+    ShortCopy copies[2];
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
+    PG_RETURN_POINTER(ElementWise(a, b, *ActiveKernels().subtract).value);
+}
+
+// Of operands that are not zero, a product that is zero has underflowed.
+template <class Value>
+void CheckUnderflow(const Value* a, const Value* b, const Value* product) {
+    bool underflow = false;
+    for (int i = 0; i < a->dim; i++) underflow |= IsZero(product->x[i]) && !IsZero(a->x[i]) && !IsZero(b->x[i]);
+    if (unlikely(underflow)) float_underflow_error();
 }
 
 template <class Value>
 Datum Multiply(FunctionCallInfo fcinfo) {
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
-    const Value* product = ElementWise(a, b, [](float x, float y) { return x * y; });
-
-    // Zeros are few: only where there is one do the operands matter.
-    bool zero = false;
-    for (int i = 0; i < a->dim; i++) zero |= IsZero(product->x[i]);
-    for (int i = 0; zero && i < a->dim; i++)
-        if (IsZero(product->x[i]) && !IsZero(a->x[i]) && !IsZero(b->x[i])) float_underflow_error();
+    ShortCopy copies[2];
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
+    const auto [product, zero] = ElementWise(a, b, *ActiveKernels().multiply);
+    if (zero) CheckUnderflow(a, b, product);
     PG_RETURN_POINTER(product);
 }
 
 template <class Value>
 Datum Concatenate(FunctionCallInfo fcinfo) {
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0));
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1));
+    ShortCopy copies[2];
+    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
+    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
     const int dimensions = a->dim + b->dim;
     CheckDimensions(Value::kType, dimensions);
 
@@ -91,7 +119,8 @@ Datum Concatenate(FunctionCallInfo fcinfo) {
 // empty.
 template <class Value>
 Datum Part(FunctionCallInfo fcinfo) {
-    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
     const int64 start = PG_GETARG_INT32(1);
     const int64 count = PG_GETARG_INT32(2);
     const int64 first = std::max<int64>(start, 1);
@@ -107,7 +136,8 @@ Datum Part(FunctionCallInfo fcinfo) {
 // A value of norm 1 in the same direction; zero stays zero.
 template <class Value>
 Datum Normalize(FunctionCallInfo fcinfo) {
-    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
     auto* result = NewDense<Value>(value->dim);
     const double norm = Norm(value);
     if (norm > 0) {
@@ -126,15 +156,19 @@ Datum Normalize(FunctionCallInfo fcinfo) {
 // bit(n) with a 1 where the element is positive, the first element in the most significant bit.
 template <class Value>
 Datum Signs(FunctionCallInfo fcinfo) {
-    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
     const size_t size = VARBITTOTALLEN(value->dim);
-    auto* bits = static_cast<VarBit*>(palloc0(size));
+    auto* bits = static_cast<VarBit*>(palloc(size));
     SET_VARSIZE(bits, size);
     VARBITLEN(bits) = value->dim;
 
-    bits8* bytes = VARBITS(bits);
-    for (int i = 0; i < value->dim; i++)
-        bytes[i / 8] = static_cast<bits8>(bytes[i / 8] | ((IsPositive(value->x[i]) ? 1 : 0) << (7 - i % 8)));
+    static_assert(kChunk % BITS_PER_BYTE == 0);
+    ForEachChunk(value->dim, [&](int first, int count) {
+        float buffer[kChunk];
+        const float* x = AsFloats(value->x + first, count, buffer);
+        ActiveKernels().signs(x, VARBITS(bits) + first / BITS_PER_BYTE, static_cast<size_t>(count));
+    });
     PG_RETURN_VARBIT_P(bits);
 }
 

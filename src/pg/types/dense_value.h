@@ -34,18 +34,50 @@ template <class Value>
 // Reports that a value's size and its dimensions disagree, which only damaged data or a foreign cast can bring about.
 [[noreturn]] void ReportMalformed(const DenseType& type, const void* value);
 
+template <class Value>
+[[nodiscard]] inline const Value* CheckedDense(const struct varlena* bytes) {
+    const auto* value = reinterpret_cast<const Value*>(bytes);
+    const size_t size = VARSIZE(bytes);
+    if (unlikely(size < DenseSize<Value>(1) || value->dim < 1 || size != DenseSize<Value>(value->dim)))
+        ReportMalformed(Value::kType, value);
+    return value;
+}
+
 // The value behind a datum. A plain one is used where it lies; a short or TOASTed one is copied into the current memory
 // context.
 template <class Value>
 [[nodiscard]] inline const Value* DatumGetDense(Datum datum) {
     auto* bytes = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
     if (unlikely(!VARATT_IS_4B_U(bytes))) bytes = pg_detoast_datum(bytes);
+    return CheckedDense<Value>(bytes);
+}
 
-    const auto* value = reinterpret_cast<const Value*>(bytes);
-    const size_t size = VARSIZE(bytes);
-    if (unlikely(size < DenseSize<Value>(1) || value->dim < 1 || size != DenseSize<Value>(value->dim)))
-        ReportMalformed(Value::kType, value);
-    return value;
+// Room for the copy of a short value. Functions that look at small values and give them away to nobody keep the copy in
+// their own frame: to allocate it takes as long as a distance.
+struct ShortCopy {
+    alignas(int32) char bytes[VARATT_SHORT_MAX - VARHDRSZ_SHORT + VARHDRSZ];
+};
+
+// A plain value where it lies, a short one in `copy`, a TOASTed one in the current memory context: the caller's only
+// where it is neither in the datum nor in `copy`.
+[[nodiscard]] inline struct varlena* DetoastInto(Datum datum, ShortCopy* copy) {
+    auto* value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (likely(VARATT_IS_4B_U(value))) return value;
+    if (!VARATT_IS_SHORT(value) || VARATT_IS_EXTERNAL(value)) return pg_detoast_datum(value);
+    const size_t size = VARSIZE_SHORT(value) - VARHDRSZ_SHORT;
+    SET_VARSIZE(copy->bytes, size + VARHDRSZ);
+    memcpy(VARDATA(copy->bytes), VARDATA_SHORT(value), size);
+    return reinterpret_cast<struct varlena*>(copy->bytes);
+}
+
+// The value behind a datum, which lives no longer than the copy.
+template <class Value>
+[[nodiscard]] inline const Value* DatumGetDense(Datum datum, ShortCopy* copy) {
+    return CheckedDense<Value>(DetoastInto(datum, copy));
+}
+
+inline void FreeIfCopy(const void* value, Datum datum, const ShortCopy* copy) {
+    if (value != DatumGetPointer(datum) && value != copy->bytes) pfree(const_cast<void*>(value));
 }
 
 // Frees what DatumGetDense copied. Needed only in functions that may run many times in one memory context, as a

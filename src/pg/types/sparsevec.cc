@@ -1,6 +1,8 @@
 // Making sparse vectors, and refusing what is none.
 #include "pg/types/sparsevec.h"
 
+#include <cstring>
+
 namespace annex::pg {
 
 Sparsevec* NewSparsevec(int dimensions, int elements) {
@@ -20,6 +22,11 @@ Sparsevec* SparsevecOfFloats(const float* x, int dimensions) {
 
     Sparsevec* result = NewSparsevec(dimensions, elements);
     float* values = SparsevecValues(result);
+    if (elements == dimensions) {
+        for (int i = 0; i < elements; i++) result->indices[i] = i;
+        memcpy(values, x, sizeof(float) * static_cast<size_t>(elements));
+        return result;
+    }
     for (int i = 0, element = 0; element < elements; i++)
         if (x[i] != 0) {
             result->indices[element] = i;
@@ -30,7 +37,12 @@ Sparsevec* SparsevecOfFloats(const float* x, int dimensions) {
 
 void ScatterSparsevec(const Sparsevec* vector, float* x) {
     const SparseVector view = ViewOf(vector);
-    for (size_t i = 0; i < view.count; i++) x[view.indices[i]] = view.values[i];
+    const auto dimensions = static_cast<uint32>(vector->dim);
+    for (size_t i = 0; i < view.count; i++) {
+        const auto index = static_cast<uint32>(view.indices[i]);
+        if (unlikely(index >= dimensions)) ReportMalformedSparsevec(vector);
+        x[index] = view.values[i];
+    }
 }
 
 void CheckElementCount(int64 elements) {

@@ -48,19 +48,32 @@ inline constexpr int kMaxSparsevecElements = 16000;
 // Says what of a value contradicts the format, which only damaged data or a foreign cast can bring about.
 [[noreturn]] void ReportMalformedSparsevec(const Sparsevec* vector);
 
-// The vector behind a datum, checked through and through: whoever reads its elements may rely on their order, their
-// range and that none is zero. A plain value is used where it lies; a short or TOASTed one is copied into the current
-// memory context.
-[[nodiscard]] inline const Sparsevec* DatumGetSparsevec(Datum datum) {
-    auto* value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
-    if (unlikely(!VARATT_IS_4B_U(value))) value = pg_detoast_datum(value);
-
+[[nodiscard]] inline const Sparsevec* SparsevecOfBytes(const struct varlena* value) {
     const auto* vector = reinterpret_cast<const Sparsevec*>(value);
     const size_t size = VARSIZE(value);
     if (unlikely(size < SparsevecSize(0) || vector->nnz < 0 || size != SparsevecSize(vector->nnz) || vector->dim < 1 ||
-                 vector->dim > kSparsevecType.max_dimensions ||
-                 !ActiveKernels().sparse_is_valid(ViewOf(vector), vector->dim)))
+                 vector->dim > kSparsevecType.max_dimensions))
         ReportMalformedSparsevec(vector);
+    return vector;
+}
+
+// The vector behind a datum. Its size fits its elements, whose indices and values are as they lie there: nobody but
+// damaged data makes them contradict the format, and to look at each of them takes as long as most of what is done with
+// them. A plain value is used where it lies; a short or TOASTed one is copied into the current memory context.
+[[nodiscard]] inline const Sparsevec* DatumGetSparsevec(Datum datum) {
+    auto* value = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (unlikely(!VARATT_IS_4B_U(value))) value = pg_detoast_datum(value);
+    return SparsevecOfBytes(value);
+}
+// The same, for as long as the copy lives: of a short value it is that.
+[[nodiscard]] inline const Sparsevec* DatumGetSparsevec(Datum datum, ShortCopy* copy) {
+    return SparsevecOfBytes(DetoastInto(datum, copy));
+}
+
+// The same, with elements that have been checked: for forms that leave the database.
+[[nodiscard]] inline const Sparsevec* DatumGetCheckedSparsevec(Datum datum) {
+    const Sparsevec* vector = DatumGetSparsevec(datum);
+    if (unlikely(!ActiveKernels().sparse_is_valid(ViewOf(vector), vector->dim))) ReportMalformedSparsevec(vector);
     return vector;
 }
 
@@ -71,7 +84,7 @@ inline constexpr int kMaxSparsevecElements = 16000;
 // A new vector of those of x[dimensions] that are not zero; refuses more elements than the type has.
 [[nodiscard]] Sparsevec* SparsevecOfFloats(const float* x, int dimensions);
 
-// Writes a vector's values to where they belong in x[dimensions], which holds zeros.
+// Writes a vector's values to where they belong in x[dimensions], which holds zeros. ERROR for an index beyond them.
 void ScatterSparsevec(const Sparsevec* vector, float* x);
 
 // Refuses a number of elements above the type's limit.

@@ -12,7 +12,8 @@ using namespace annex::pg;
 ANNEX_FUNCTION(annex_sparsevec) {
     const Datum datum = PG_GETARG_DATUM(0);
     const int32 typmod = PG_GETARG_INT32(1);
-    if (typmod != -1) CheckExpectedDimensions(typmod, DatumGetSparsevec(datum)->dim);
+    ShortCopy copy;
+    if (typmod != -1) CheckExpectedDimensions(typmod, DatumGetSparsevec(datum, &copy)->dim);
     PG_RETURN_DATUM(datum);
 }
 
@@ -28,14 +29,16 @@ ANNEX_FUNCTION(annex_array_to_sparsevec) {
 }
 
 ANNEX_FUNCTION(annex_vector_to_sparsevec) {
-    const Vector* vector = DatumGetVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* vector = DatumGetDense<Vector>(PG_GETARG_DATUM(0), &copy);
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
     Sparsevec* result = SparsevecOfFloats(vector->x, vector->dim);
     PG_RETURN_POINTER(result);
 }
 
 ANNEX_FUNCTION(annex_halfvec_to_sparsevec) {
-    const HalfVector* vector = DatumGetHalfVector(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const auto* vector = DatumGetDense<HalfVector>(PG_GETARG_DATUM(0), &copy);
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
     auto* x = static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(vector->dim)));
     Sparsevec* result = SparsevecOfFloats(AsFloats(vector->x, vector->dim, x), vector->dim);
@@ -44,7 +47,8 @@ ANNEX_FUNCTION(annex_halfvec_to_sparsevec) {
 }
 
 ANNEX_FUNCTION(annex_sparsevec_to_vector) {
-    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0), &copy);
     CheckDimensions(kVectorType, vector->dim);
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
     Vector* result = NewVector(vector->dim);
@@ -53,7 +57,8 @@ ANNEX_FUNCTION(annex_sparsevec_to_vector) {
 }
 
 ANNEX_FUNCTION(annex_sparsevec_to_halfvec) {
-    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0), &copy);
     CheckDimensions(HalfVector::kType, vector->dim);
     CheckExpectedDimensions(PG_GETARG_INT32(1), vector->dim);
     auto* x = static_cast<float*>(palloc0(sizeof(float) * static_cast<size_t>(vector->dim)));

@@ -32,11 +32,12 @@ int Compare(const Sparsevec* a, const Sparsevec* b) {
 
 // Compares the function's two arguments. A sort calls this in one memory context, so copies are freed.
 int CompareArguments(FunctionCallInfo fcinfo) {
-    const Sparsevec* a = DatumGetSparsevec(PG_GETARG_DATUM(0));
-    const Sparsevec* b = DatumGetSparsevec(PG_GETARG_DATUM(1));
+    ShortCopy copies[2];
+    const Sparsevec* a = DatumGetSparsevec(PG_GETARG_DATUM(0), &copies[0]);
+    const Sparsevec* b = DatumGetSparsevec(PG_GETARG_DATUM(1), &copies[1]);
     const int order = Compare(a, b);
-    FreeIfCopy(a, PG_GETARG_DATUM(0));
-    FreeIfCopy(b, PG_GETARG_DATUM(1));
+    FreeIfCopy(a, PG_GETARG_DATUM(0), &copies[0]);
+    FreeIfCopy(b, PG_GETARG_DATUM(1), &copies[1]);
     return order;
 }
 

@@ -4,6 +4,7 @@
 // infinite and is returned as such. l2_norm alone accumulates in double.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "annex/kernels.h"
 #include "pg/function.h"
@@ -21,16 +22,29 @@ using annex::SparseVector;
 namespace {
 
 // The two arguments of a function, of equal dimensions.
-struct Operands {
-    SparseVector a;
-    SparseVector b;
+class Operands {
+  public:
+    explicit Operands(FunctionCallInfo fcinfo)
+        : a_(DatumGetSparsevec(PG_GETARG_DATUM(0), &copy_a_)), b_(DatumGetSparsevec(PG_GETARG_DATUM(1), &copy_b_)) {
+        CheckSameDimensions(kSparsevecType, a_->dim, b_->dim);
+    }
+    Operands(const Operands&) = delete;
+    Operands& operator=(const Operands&) = delete;
+
+    [[nodiscard]] SparseVector a() const { return ViewOf(a_); }
+    [[nodiscard]] SparseVector b() const { return ViewOf(b_); }
+
+  private:
+    ShortCopy copy_a_;
+    ShortCopy copy_b_;
+    const Sparsevec* a_;
+    const Sparsevec* b_;
 };
 
-inline Operands GetOperands(FunctionCallInfo fcinfo) {
-    const Sparsevec* a = DatumGetSparsevec(PG_GETARG_DATUM(0));
-    const Sparsevec* b = DatumGetSparsevec(PG_GETARG_DATUM(1));
-    CheckSameDimensions(kSparsevecType, a->dim, b->dim);
-    return {ViewOf(a), ViewOf(b)};
+template <class Kernel>
+inline double Distance(FunctionCallInfo fcinfo, Kernel kernel) {
+    const Operands operands(fcinfo);
+    return static_cast<double>(kernel(operands.a(), operands.b()));
 }
 
 // In double precision.
@@ -43,31 +57,42 @@ inline double SquaredNorm(const SparseVector& vector) {
     return static_cast<double>(ActiveKernels().inner_product(vector.values, vector.values, vector.count));
 }
 
+Sparsevec* WithoutZeros(const Sparsevec* vector) {
+    const SparseVector view = ViewOf(vector);
+    const auto zeros = std::count(view.values, view.values + view.count, 0.0F);
+    Sparsevec* result = NewSparsevec(vector->dim, vector->nnz - static_cast<int>(zeros));
+    float* values = SparsevecValues(result);
+    for (size_t i = 0, element = 0; i < view.count; i++) {
+        if (view.values[i] == 0) continue;
+        result->indices[element] = view.indices[i];
+        values[element++] = view.values[i];
+    }
+    return result;
+}
+
 }  // namespace
 
 ANNEX_FUNCTION(annex_sparsevec_l2_distance) {
-    const auto [a, b] = GetOperands(fcinfo);
-    PG_RETURN_FLOAT8(std::sqrt(static_cast<double>(ActiveKernels().sparse_l2_squared(a, b))));
+    PG_RETURN_FLOAT8(std::sqrt(Distance(fcinfo, ActiveKernels().sparse_l2_squared)));
 }
 
 ANNEX_FUNCTION(annex_sparsevec_l2_squared_distance) {
-    const auto [a, b] = GetOperands(fcinfo);
-    PG_RETURN_FLOAT8(static_cast<double>(ActiveKernels().sparse_l2_squared(a, b)));
+    PG_RETURN_FLOAT8(Distance(fcinfo, ActiveKernels().sparse_l2_squared));
 }
 
 ANNEX_FUNCTION(annex_sparsevec_inner_product) {
-    const auto [a, b] = GetOperands(fcinfo);
-    PG_RETURN_FLOAT8(static_cast<double>(ActiveKernels().sparse_inner_product(a, b)));
+    PG_RETURN_FLOAT8(Distance(fcinfo, ActiveKernels().sparse_inner_product));
 }
 
 ANNEX_FUNCTION(annex_sparsevec_negative_inner_product) {
-    const auto [a, b] = GetOperands(fcinfo);
-    PG_RETURN_FLOAT8(-static_cast<double>(ActiveKernels().sparse_inner_product(a, b)));
+    PG_RETURN_FLOAT8(-Distance(fcinfo, ActiveKernels().sparse_inner_product));
 }
 
 // 1 - cos(a, b). NaN where a vector is zero, or where the float sums overflow.
 ANNEX_FUNCTION(annex_sparsevec_cosine_distance) {
-    const auto [a, b] = GetOperands(fcinfo);
+    const Operands operands(fcinfo);
+    const SparseVector a = operands.a();
+    const SparseVector b = operands.b();
     const auto product = static_cast<double>(ActiveKernels().sparse_inner_product(a, b));
     // The product of the norms under one root loses less than the product of two roots.
     const double similarity = product / std::sqrt(SquaredNorm(a) * SquaredNorm(b));
@@ -76,32 +101,29 @@ ANNEX_FUNCTION(annex_sparsevec_cosine_distance) {
 }
 
 ANNEX_FUNCTION(annex_sparsevec_l1_distance) {
-    const auto [a, b] = GetOperands(fcinfo);
-    PG_RETURN_FLOAT8(static_cast<double>(ActiveKernels().sparse_l1(a, b)));
+    PG_RETURN_FLOAT8(Distance(fcinfo, ActiveKernels().sparse_l1));
 }
 
 ANNEX_FUNCTION(annex_sparsevec_l2_norm) {
-    PG_RETURN_FLOAT8(Norm(ViewOf(DatumGetSparsevec(PG_GETARG_DATUM(0)))));
+    ShortCopy copy;
+    PG_RETURN_FLOAT8(Norm(ViewOf(DatumGetSparsevec(PG_GETARG_DATUM(0), &copy))));
 }
 
 // A vector of norm 1 in the same direction; the zero vector stays zero. What becomes too small for a float is zero, and
 // zeros are no elements.
 ANNEX_FUNCTION(annex_sparsevec_l2_normalize) {
-    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0));
+    ShortCopy copy;
+    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0), &copy);
     const SparseVector view = ViewOf(vector);
     const double norm = Norm(view);
-    const auto normalized = [&](size_t i) { return static_cast<float>(view.values[i] / norm); };
-
-    int elements = 0;
-    for (size_t i = 0; i < view.count; i++) elements += normalized(i) != 0 ? 1 : 0;
-    Sparsevec* result = NewSparsevec(vector->dim, elements);
+    Sparsevec* result = NewSparsevec(vector->dim, vector->nnz);
     float* values = SparsevecValues(result);
-    for (size_t i = 0, element = 0; i < view.count; i++) {
-        const float value = normalized(i);
-        if (value == 0) continue;
-        if (unlikely(std::isinf(value))) float_overflow_error();
-        result->indices[element] = view.indices[i];
-        values[element++] = value;
+    bool zero = false;
+    for (size_t i = 0; i < view.count; i++) {
+        values[i] = static_cast<float>(view.values[i] / norm);
+        zero |= values[i] == 0;
     }
-    PG_RETURN_POINTER(result);
+    if (unlikely(!AllFinite(values, vector->nnz))) float_overflow_error();
+    memcpy(result->indices, view.indices, sizeof(int32) * view.count);
+    PG_RETURN_POINTER(zero ? WithoutZeros(result) : result);
 }

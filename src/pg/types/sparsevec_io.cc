@@ -228,7 +228,7 @@ ANNEX_FUNCTION(annex_sparsevec_in) {
 }
 
 ANNEX_FUNCTION(annex_sparsevec_out) {
-    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0));
+    const Sparsevec* vector = DatumGetCheckedSparsevec(PG_GETARG_DATUM(0));
     const annex::SparseVector view = ViewOf(vector);
     // An index has up to 10 digits; FLOAT_SHORTEST_DECIMAL_LEN counts a terminating zero. A colon and a comma each.
     constexpr size_t kDigits = 10;
@@ -271,7 +271,7 @@ ANNEX_FUNCTION(annex_sparsevec_recv) {
 }
 
 ANNEX_FUNCTION(annex_sparsevec_send) {
-    const Sparsevec* vector = DatumGetSparsevec(PG_GETARG_DATUM(0));
+    const Sparsevec* vector = DatumGetCheckedSparsevec(PG_GETARG_DATUM(0));
     const annex::SparseVector view = ViewOf(vector);
     StringInfoData message;
     pq_begintypsend(&message);
