@@ -102,32 +102,63 @@ verified($node, 'restored', 'docs', 8, 'which work');
 
 # ---- Logical replication, which sends binary values when asked to
 
+my $tables = q{CREATE TABLE %s (id int PRIMARY KEY, tenant int, embedding vector(4), half halfvec(4), sparse sparsevec(9), code bit(4))};
+my $digest = q{SELECT count(*), md5(string_agg(d::text, ';' ORDER BY id)) FROM %s d};
+
+# A table that is there already is copied, and then followed through changes of every kind.
+sub replicated
+{
+	my ($from, $to, $table, $name) = @_;
+	my $publisher = $from->connstr('postgres');
+	$from->safe_psql('postgres', "CREATE PUBLICATION of_$table FOR TABLE $table");
+	$to->safe_psql('postgres', sprintf($tables, $table));
+	$to->safe_psql('postgres', qq{CREATE SUBSCRIPTION of_$table CONNECTION \$\$$publisher\$\$ PUBLICATION of_$table WITH (binary = true)});
+	$to->poll_query_until('postgres', q{SELECT bool_and(srsubstate IN ('r', 's')) FROM pg_subscription_rel})
+		or die 'the first copy does not come to its end';
+	$from->safe_psql(
+		'postgres', qq{
+		INSERT INTO $table VALUES (3000, 1, '[1,2,3,4]', '[1,2,3,4]', '{1:1}/9', B'1010'), (3001, 1, NULL, NULL, NULL, NULL);
+		UPDATE $table SET embedding = '[0.1,0.2,0.3,0.4]', half = '[5,6,7,8]' WHERE id <= 20;
+		DELETE FROM $table WHERE id BETWEEN 30 AND 40});
+	$from->wait_for_catchup("of_$table");
+	my $there = sprintf($digest, $table);
+	is($to->safe_psql('postgres', $there), $from->safe_psql('postgres', $there), $name);
+	$to->safe_psql('postgres', "DROP SUBSCRIPTION of_$table");
+	return;
+}
+
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
-$subscriber->init;
+$subscriber->init(allows_streaming => 'logical');
 $subscriber->append_conf('postgresql.conf', "autovacuum = off\n");
 $subscriber->start;
-$subscriber->safe_psql(
-	'postgres', q{
-	CREATE EXTENSION annex;
-	CREATE TABLE docs (id int PRIMARY KEY, tenant int, embedding vector(4), half halfvec(4), sparse sparsevec(9), code bit(4));
-	CREATE INDEX ON docs USING ivf (embedding vector_cosine_ops, tenant);
-	CREATE INDEX ON docs USING ivf (half)});
-$node->safe_psql('postgres', 'CREATE PUBLICATION everything FOR TABLE docs');
-my $publisher = $node->connstr('postgres');
-$subscriber->safe_psql('postgres', qq{CREATE SUBSCRIPTION everything CONNECTION \$\$$publisher\$\$ PUBLICATION everything WITH (binary = true)});
-$subscriber->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_subscription_rel WHERE srsubstate IN ('r', 's')})
-	or die 'the first copy does not come to its end';
-$node->safe_psql(
-	'postgres', q{
-	INSERT INTO docs VALUES (3000, 1, '[1,2,3,4]', '[1,2,3,4]', '{1:1}/9', B'1010'), (3001, 1, NULL, NULL, NULL, NULL);
-	UPDATE docs SET embedding = '[0.1,0.2,0.3,0.4]', half = '[5,6,7,8]' WHERE id <= 20;
-	DELETE FROM docs WHERE id BETWEEN 30 AND 40});
-$node->wait_for_catchup('everything');
-my $digest = q{SELECT count(*), md5(string_agg(d::text, ';' ORDER BY id)) FROM docs d};
-is($subscriber->safe_psql('postgres', $digest), $node->safe_psql('postgres', $digest), 'every value has come');
-verified($subscriber, 'postgres', 'docs', 2, 'and is in the indexes there');
-$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION everything');
-
-$subscriber->stop;
+$subscriber->safe_psql('postgres', 'CREATE EXTENSION annex');
+replicated($node, $subscriber, 'docs', 'every value has come');
+$subscriber->safe_psql('postgres', 'CREATE INDEX ON docs USING ivf (embedding vector_cosine_ops, tenant); CREATE INDEX ON docs USING ivf (half)');
+verified($subscriber, 'postgres', 'docs', 2, 'and can be indexed there');
 $node->stop;
+
+# ... and between pgvector and annex, where that is installed
+my $pgvector = PostgreSQL::Test::Cluster->new('pgvector');
+$pgvector->init(allows_streaming => 'logical');
+$pgvector->append_conf('postgresql.conf', "autovacuum = off\n");
+$pgvector->start;
+my $installed = $pgvector->safe_psql('postgres', q{SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'}) eq '1';
+if ($installed)
+{
+	$pgvector->safe_psql('postgres', 'CREATE EXTENSION vector');
+	is($pgvector->safe_psql('postgres', q{SELECT probin FROM pg_proc WHERE proname = 'vector_in'}), '$libdir/vector', 'pgvector itself');
+	my $rows = q{INSERT INTO %s SELECT i, i %% 3, ARRAY[i, 1.1, 1, -i]::vector, ARRAY[i, 1, 0, 1]::vector::halfvec, format('{%%s:1}/9', 1 + i %% 9)::sparsevec,
+		(i %% 16)::bit(4) FROM generate_series(1, 100) i};
+	$pgvector->safe_psql('postgres', sprintf($tables, 'left_pgvector') . ';' . sprintf($rows, 'left_pgvector'));
+	replicated($pgvector, $subscriber, 'left_pgvector', 'from pgvector');
+	$subscriber->safe_psql('postgres', sprintf($tables, 'back') . ';' . sprintf($rows, 'back'));
+	replicated($subscriber, $pgvector, 'back', 'to pgvector');
+}
+else
+{
+	note('pgvector is not installed here: nothing to replicate from or to');
+}
+
+$pgvector->stop;
+$subscriber->stop;
 done_testing();
