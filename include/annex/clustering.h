@@ -107,8 +107,8 @@ struct Training {
 // For searches that go on for as many lists as they need: 10 iterations for few lists, down to 3 for many (each costs
 // lists * rows * padded).
 [[nodiscard]] Training UsualTraining(size_t lists) noexcept;
-// For searches of a given number of lists, which are to find as much as they can: up to four times the rows, and 10
-// iterations.
+// For searches of a given number of lists, which are to find as much as they can: four times the rows and more for few
+// lists, and 20 iterations, down to 10 for more.
 [[nodiscard]] Training ThoroughTraining(size_t lists) noexcept;
 
 struct Assignment {

@@ -62,6 +62,10 @@ is($node->safe_psql('ours', "LOAD 'vector'; SET ivfflat.iterative_scan = relaxed
 is($node->safe_psql('ours', "SET ivfflat.probes = 3; LOAD 'vector'; $all_of_flat"), $alone, 'with a value from before');
 refused('ours', "SELECT count(*) FROM flat; $all_of_flat; LOAD 'vector'", qr/attempt to redefine parameter "ivfflat.probes"/,
 	'pgvector\'s library after the handler of annex');
+# The session is none the worse for it.
+my (undef, $after) = $node->psql('ours', "SET ivfflat.probes = 1; $all_of_flat;\nLOAD 'vector';\nLOAD 'vector';
+	SET ivfflat.probes = 3; $all_of_flat; SHOW ivfflat.probes", on_error_stop => 0);
+like($after, qr/\b$alone\n3$/, 'which goes on with its own settings');
 
 # ---- Schemas: whatever is named alike in the schemas that come first on the search path
 

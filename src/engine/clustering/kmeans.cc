@@ -411,10 +411,10 @@ Training UsualTraining(size_t lists) noexcept {
 }
 
 Training ThoroughTraining(size_t lists) noexcept {
-    return {lists <= 512    ? 4 * kSampleRowsPerList
-            : lists <= 2048 ? 2 * kSampleRowsPerList
-                            : kSampleRowsPerList,
-            10, true};
+    constexpr size_t kFewestRows = 32768;
+    const size_t factor = lists <= 512 ? 4 : lists <= 2048 ? 2 : 1;
+    const size_t rows_per_list = std::max(factor * kSampleRowsPerList, lists > 0 ? kFewestRows / lists : 0);
+    return {rows_per_list, lists <= 128 ? size_t{20} : size_t{10}, true};
 }
 
 }  // namespace annex

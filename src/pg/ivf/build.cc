@@ -133,6 +133,7 @@ static void AssignAll(Build* build, double rows) {
     ParallelBuild* parallel = build->parallel;
     FileSet* files = parallel != nullptr ? WorkerFiles(parallel) : nullptr;
     workers = parallel != nullptr ? WorkersLaunched(parallel) : 0;
+    if (workers > 0) ereport(DEBUG1, (errmsg_internal("using %d parallel workers", workers)));
 
     pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, kPhaseAssigning);
     pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, 0);
