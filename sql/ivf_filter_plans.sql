@@ -69,6 +69,34 @@ SELECT query, compare(query) FROM unnest(ARRAY[
 	'SELECT g, s.* FROM generate_series(1, 4) g CROSS JOIN LATERAL (SELECT id FROM t WHERE v <-> $q < g / 2.0::float8 AND cat < 50 ORDER BY v <-> $q) s'
 	]) query;
 
+-- rows that are as far away as the last one come with it
+CREATE TABLE ties AS SELECT i AS id, point(i / 7, 8)::vector(8) AS v, i % 100 AS cat FROM generate_series(1, 4000) i;
+CREATE INDEX ON ties USING ivf (v vector_l2_ops) WITH (lists = 20);
+CREATE INDEX ON ties (cat);
+VACUUM ANALYZE ties;
+SELECT compare('SELECT id FROM ties WHERE cat < 50 ORDER BY v <-> $q FETCH FIRST 2 ROWS WITH TIES');
+DROP TABLE ties;
+
+-- Few rows are kept without being sorted, many and wide ones are: what the Sort gives, and whether it has sorted.
+CREATE FUNCTION sorted(query text, memory text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	PERFORM set_config('work_mem', memory, true), set_config('annex.filtered_way', 'exact', true);
+	plan := jsonb_path_query_first(analyzed(replace(query, '$q', quote_literal(point(-3, 8)))), '$.** ? (@."Node Type" == "Sort")');
+	RETURN round((plan ->> 'Actual Rows')::numeric) || CASE WHEN plan ? 'Sort Method' THEN ' sorted' ELSE ' kept' END;
+END $$;
+SELECT memory, query, sorted(query, memory) FROM (VALUES
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 5'),
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 3 OFFSET 4'),
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 10000'),
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 10001'),
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q'),
+	('4MB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q FETCH FIRST 5 ROWS WITH TIES'),
+	('64kB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 5'),
+	('64kB', 'SELECT id FROM t WHERE cat < 90 ORDER BY v <-> $q LIMIT 3000')) v (memory, query);
+DROP FUNCTION sorted;
+
 -- A condition on the distance ends the scan: nothing further is looked for.
 SET annex.filtered_way = plain;
 SELECT (plan ->> 'Heap Tuples Fetched')::int < 200 AS bounded FROM analyzed(format('SELECT id FROM t WHERE v <-> %L < 1 ORDER BY v <-> %L', :'q', :'q')) plan;
