@@ -77,6 +77,21 @@ VACUUM ANALYZE ties;
 SELECT compare('SELECT id FROM ties WHERE cat < 50 ORDER BY v <-> $q FETCH FIRST 2 ROWS WITH TIES');
 DROP TABLE ties;
 
+-- A hash index finds rows that only look alike, and takes one value at a time: of a bigint it forgets which half was which.
+CREATE TABLE hashed AS SELECT i AS id, point(i, 8)::vector(8) AS v, i % 100 AS cat, (i % 60)::bigint << CASE WHEN i % 3 = 0 THEN 32 ELSE 0 END AS big
+	FROM generate_series(1, 4000) i;
+CREATE INDEX ON hashed USING ivf (v vector_l2_ops) WITH (lists = 20);
+CREATE INDEX ON hashed USING hash (big);
+CREATE INDEX ON hashed (cat);
+VACUUM ANALYZE hashed;
+SELECT query, compare(query) FROM unnest(ARRAY[
+	'SELECT id FROM hashed WHERE big = 7 ORDER BY v <-> $q LIMIT 40',
+	'SELECT id FROM hashed WHERE big = 9 ORDER BY v <-> $q LIMIT 40',
+	'SELECT id FROM hashed WHERE big IN (7, 8, 9) ORDER BY v <-> $q LIMIT 70',
+	'SELECT id FROM hashed WHERE cat = 3 OR big = 7 ORDER BY v <-> $q LIMIT 70',
+	'SELECT id FROM hashed WHERE cat = 3 OR big IN (7, 8, 9) ORDER BY v <-> $q LIMIT 70']) query;
+DROP TABLE hashed;
+
 -- Few rows are kept without being sorted, many and wide ones are: what the Sort gives, and whether it has sorted.
 CREATE FUNCTION sorted(query text, memory text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
