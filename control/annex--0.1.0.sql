@@ -1035,6 +1035,36 @@ CREATE OPERATOR CLASS halfvec_cosine_ops
 	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
 COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivf IS 'order by cosine distance';
 
+CREATE FUNCTION ivf_sparsevec_l2_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_sparsevec_l2_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_sparsevec_l2_info(internal) IS 'metric and element type of sparsevec_l2_ops';
+
+CREATE FUNCTION ivf_sparsevec_ip_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_sparsevec_ip_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_sparsevec_ip_info(internal) IS 'metric and element type of sparsevec_ip_ops';
+
+CREATE FUNCTION ivf_sparsevec_cosine_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_sparsevec_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_sparsevec_cosine_info(internal) IS 'metric and element type of sparsevec_cosine_ops';
+
+CREATE OPERATOR CLASS sparsevec_l2_ops
+	DEFAULT FOR TYPE sparsevec USING ivf AS
+	OPERATOR 1 <-> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) ivf_sparsevec_l2_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_l2_ops USING ivf IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS sparsevec_ip_ops
+	FOR TYPE sparsevec USING ivf AS
+	OPERATOR 1 <#> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) ivf_sparsevec_ip_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_ip_ops USING ivf IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS sparsevec_cosine_ops
+	FOR TYPE sparsevec USING ivf AS
+	OPERATOR 1 <=> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) ivf_sparsevec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING ivf IS 'order by cosine distance';
+
 -- Filter columns: scalar columns after the vector, by which a scan passes over rows before it computes any distance.
 -- Strategies are btree's. Types that do not sort in the index have = alone.
 

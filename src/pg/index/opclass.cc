@@ -1,12 +1,15 @@
 // Operator class support: the constants, and access to indexed values.
 #include "pg/index/opclass.h"
 
+#include "annex/sparse_image.h"
 #include "pg/function.h"
 #include "pg/types/dense_floats.h"
 #include "pg/types/halfvec.h"
+#include "pg/types/sparsevec.h"
 #include "pg/types/vector.h"
 
 extern "C" {
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -21,6 +24,9 @@ static constexpr OpclassInfo kVectorCosine{Metric::kCosine, ElementType::kVector
 static constexpr OpclassInfo kHalfvecL2{Metric::kL2, ElementType::kHalfvec, "l2"};
 static constexpr OpclassInfo kHalfvecInnerProduct{Metric::kInnerProduct, ElementType::kHalfvec, "inner product"};
 static constexpr OpclassInfo kHalfvecCosine{Metric::kCosine, ElementType::kHalfvec, "cosine"};
+static constexpr OpclassInfo kSparsevecL2{Metric::kL2, ElementType::kSparsevec, "l2"};
+static constexpr OpclassInfo kSparsevecInnerProduct{Metric::kInnerProduct, ElementType::kSparsevec, "inner product"};
+static constexpr OpclassInfo kSparsevecCosine{Metric::kCosine, ElementType::kSparsevec, "cosine"};
 
 static Datum InfoDatum(const OpclassInfo& info) {
     return PointerGetDatum(&info);
@@ -41,8 +47,28 @@ static const char* BareTypeName(Oid type) {
     return name;
 }
 
+// -1: it has none.
+static int ColumnDimensions(Relation index) {
+    return TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+}
+
+static bool HasImages(const OpclassInfo& opclass, int column_dimensions) {
+    return opclass.element == ElementType::kSparsevec && column_dimensions > kSparseImageDimensions;
+}
+
+bool HasImages(Relation index) {
+    return HasImages(OpclassOf(index), ColumnDimensions(index));
+}
+
+bool IndexHasImages(Oid index_oid) {
+    Relation index = index_open(index_oid, NoLock);
+    const bool has_images = HasImages(index);
+    index_close(index, NoLock);
+    return has_images;
+}
+
 int IndexDimensions(Relation index, int most, bool advise) {
-    const int dimensions = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+    const int dimensions = ColumnDimensions(index);
     const char* type = dimensions < 0 ? BareTypeName(index->rd_opcintype[0]) : nullptr;
     if (dimensions < 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column does not have dimensions"),
@@ -51,6 +77,7 @@ int IndexDimensions(Relation index, int most, bool advise) {
                                 : errhint("Give the column a type such as %s(384), or index an expression such as "
                                           "((embedding::%s(384))).",
                                           type, type)));
+    if (HasImages(OpclassOf(index), dimensions)) return kSparseImageDimensions;
     if (dimensions > most)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("column cannot have more than %d dimensions for this index", most)));
@@ -58,8 +85,15 @@ int IndexDimensions(Relation index, int most, bool advise) {
 }
 
 FloatReader NewFloatReader(Relation index, int dimensions) {
-    return {&OpclassOf(index), dimensions,
-            static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(dimensions)))};
+    const OpclassInfo& opclass = OpclassOf(index);
+    const int column_dimensions = ColumnDimensions(index);
+    const bool has_images = HasImages(opclass, column_dimensions);
+    if (has_images && dimensions != kSparseImageDimensions)
+        ereport(ERROR,
+                (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
+                 errdetail("Its images have %d dimensions.", dimensions), errhint("Please REINDEX it.")));
+    return {&opclass, dimensions, static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(dimensions))),
+            has_images ? column_dimensions : dimensions};
 }
 
 // What is said of a value of other dimensions than expected.
@@ -84,12 +118,23 @@ static const float* Floats(const FloatReader& reader, Datum datum, DimensionsChe
     return floats;
 }
 
+static const float* SparseFloats(const FloatReader& reader, Datum datum, DimensionsCheck check) {
+    const Sparsevec* value = DatumGetSparsevec(datum);
+    check(kSparsevecType, reader.value_dimensions, value->dim);
+    MakeSparseImage(ViewOf(value), static_cast<size_t>(value->dim), static_cast<size_t>(reader.dimensions),
+                    reader.buffer);
+    FreeIfCopy(value, datum);
+    return reader.buffer;
+}
+
 static const float* Read(const FloatReader& reader, Datum datum, DimensionsCheck check) {
     switch (reader.opclass->element) {
         case ElementType::kVector:
             return Floats<Vector>(reader, datum, check);
         case ElementType::kHalfvec:
             return Floats<HalfVector>(reader, datum, check);
+        case ElementType::kSparsevec:
+            return SparseFloats(reader, datum, check);
     }
     elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
 }
@@ -108,12 +153,14 @@ static int DimensionsOf(const FloatReader& reader, Datum datum) {
             return DatumGetDense<Vector>(datum)->dim;
         case ElementType::kHalfvec:
             return DatumGetDense<HalfVector>(datum)->dim;
+        case ElementType::kSparsevec:
+            return DatumGetSparsevec(datum)->dim;
     }
     elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
 }
 
 const float* QueryFloatsIfFit(const FloatReader& reader, Datum value) {
-    return DimensionsOf(reader, value) == reader.dimensions ? QueryFloats(reader, value) : nullptr;
+    return DimensionsOf(reader, value) == reader.value_dimensions ? QueryFloats(reader, value) : nullptr;
 }
 
 }  // namespace annex::pg
@@ -142,4 +189,16 @@ ANNEX_FUNCTION(annex_halfvec_ip_info) {
 
 ANNEX_FUNCTION(annex_halfvec_cosine_info) {
     return InfoDatum(kHalfvecCosine);
+}
+
+ANNEX_FUNCTION(annex_sparsevec_l2_info) {
+    return InfoDatum(kSparsevecL2);
+}
+
+ANNEX_FUNCTION(annex_sparsevec_ip_info) {
+    return InfoDatum(kSparsevecInnerProduct);
+}
+
+ANNEX_FUNCTION(annex_sparsevec_cosine_info) {
+    return InfoDatum(kSparsevecCosine);
 }

@@ -11,7 +11,7 @@
 namespace annex::pg {
 
 // Numbers are stored in meta pages.
-enum class ElementType : uint8 { kVector = 1, kHalfvec = 2 };
+enum class ElementType : uint8 { kVector = 1, kHalfvec = 2, kSparsevec = 5 };
 
 struct OpclassInfo {
     Metric metric;
@@ -25,16 +25,25 @@ inline constexpr StrategyNumber kDistanceStrategy = 1;
 
 [[nodiscard]] const OpclassInfo& OpclassOf(Relation index);
 
-// Dimensions of the index's column, from its type modifier. ERROR for a column without dimensions, with what to do
-// about it if `advise`.
+// Dimensions of the space of an index: those of its column, from its type modifier, or of their images. ERROR for a
+// column without dimensions, with what to do about it if `advise`.
 [[nodiscard]] int IndexDimensions(Relation index, int most, bool advise = true);
 
-// Reads values of an index's type as floats, which the index knows alone. All conversions are exact, so that what is
-// true of the floats' distances is true of the values'.
+// Coordinates of the image of a sparse vector that has more dimensions (annex/sparse_image.h).
+inline constexpr int kSparseImageDimensions = 1024;
+
+// Whether an index knows its values by images alone, whose distances say about how far apart the values are and bound
+// nothing.
+[[nodiscard]] bool HasImages(Relation index);
+[[nodiscard]] bool IndexHasImages(Oid index);
+
+// Reads values of an index's type as floats, which the index knows alone. Unless they are images all conversions are
+// exact, so that what is true of the floats' distances is true of the values'.
 struct FloatReader {
     const OpclassInfo* opclass;
     int dimensions;
-    float* buffer;  // room for as many
+    float* buffer;         // room for as many
+    int value_dimensions;  // of the values, where `dimensions` are those of images
 };
 
 // A reader whose buffer is in the current memory context.

@@ -9,6 +9,7 @@
 #include "pg/ivf/cache.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
+#include "pg/ivf/rerank.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -58,6 +59,7 @@ struct Shape {
     double row_pages;
     double rows_per_page;
     Cost page_cost;
+    bool has_images;
 };
 
 static void ReadShape(const IndexOptInfo* info, Shape* read) {
@@ -65,6 +67,7 @@ static void ReadShape(const IndexOptInfo* info, Shape* read) {
     // The planner holds a lock on the index.
     Relation index = index_open(info->indexoid, NoLock);
     ReadMeta(index, &shape.meta);
+    shape.has_images = HasImages(index);
     shape.probes = DialectOf(index) != nullptr ? SettingsOf(index, shape.meta, 0).probes : 0;
     index_close(index, NoLock);
     const MetaPage& meta = shape.meta;
@@ -151,8 +154,20 @@ static Cost FurtherRounds(const Shape& shape, double returned) {
     return pages * shape.page_cost + cpu * cpu_operator_cost + returned * cpu_index_tuple_cost;
 }
 
+// The values that a scan of images compares by lie anywhere in the table.
+static Cost RerankCost(const IndexOptInfo* index, double candidates) {
+    double random_page;
+    get_tablespace_page_costs(index->rel->reltablespace, &random_page, nullptr);
+    return std::min(candidates, static_cast<double>(index->rel->pages)) * random_page +
+           candidates * (cpu_tuple_cost + cpu_operator_cost);
+}
+
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {
-    return FirstRound(ShapeOf(index), search);
+    const Shape& shape = ShapeOf(index);
+    if (!shape.has_images) return FirstRound(shape, search);
+    SearchEstimate candidates = search;
+    candidates.wanted = std::clamp(RerankedFor(search.wanted), 1.0, std::max(shape.rows * search.share, 1.0));
+    return FirstRound(shape, candidates) + RerankCost(index, candidates.wanted);
 }
 
 // ---- A search for all rows within a distance ----
@@ -286,6 +301,6 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
     const Selectivity share =
         clauselist_selectivity(root, conditions, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
     const double wanted = WantedRows(root, path, *selectivity);
-    *startup_cost = FirstRound(shape, {wanted, std::max(share, 1 / shape.rows), false});
+    *startup_cost = SearchCost(path->indexinfo, {wanted, std::max(share, 1 / shape.rows), false});
     *total_cost = *startup_cost + FurtherRounds(shape, shape.rows * share);
 }

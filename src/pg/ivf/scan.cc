@@ -13,7 +13,9 @@
 // for a zero vector under cosine, NULL for a NULL, and bound -infinity for one beyond the range.
 //
 // The executor computes exact distances from the heap tuples and sorts by them; the bounds returned here are true lower
-// bounds. Those of an unordered scan are all the same, so that it returns rows at once.
+// bounds. Those of an unordered scan are all the same, so that it returns rows at once. Where the index knows images of
+// the values alone there are no bounds: what a round finds is put into exact order here (rerank.h), a radius does not
+// end a scan, and none is unordered.
 #include "pg/guard.h"
 #include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
@@ -24,6 +26,7 @@
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
+#include "pg/ivf/rerank.h"
 
 extern "C" {
 #include "pgstat.h"
@@ -78,8 +81,10 @@ struct IvfScan {
     uint32 most;    // lists that the round might probe
     uint32 from;    // the first list of the round
     HeapAhead heap_ahead;
-    double heap_rows;       // that may still be asked for
-    float last_bound;       // greatest bound returned so far, for ivf.ordering = strict
+    double heap_rows;  // that may still be asked for
+    float last_bound;  // greatest bound returned so far, for ivf.ordering = strict
+    Reranker reranker;
+    double last_distance;   // the same of rows that it has ordered
     bool by_pages;          // the order of the pages instead of rounds
     double by_pages_bound;  // what every row is then returned with
     bool by_pages_null;
@@ -132,6 +137,7 @@ static void Prepare(IndexScanDesc desc) {
     scan->prober.row_scratch = static_cast<int8*>(palloc(scan->meta.padded));
     scan->reader = NewFloatReader(desc->indexRelation, static_cast<int>(scan->meta.dimensions));
     scan->tids = static_cast<HeapTid*>(palloc(BLCKSZ));
+    if (HasImages(desc->indexRelation)) InitReranker(&scan->reranker, scan->context);
     scan->ready = true;
     MemoryContextSwitchTo(old_context);
 }
@@ -156,9 +162,16 @@ static double RowsForWanted(const OrderedScan& ordered) {
     return (ordered.wanted + kSureness * spread) / ordered.kept;
 }
 
+static bool Reranks(const IvfScan* scan) {
+    return scan->reranker.context != nullptr;
+}
+
+// Rows that the index is to find; 0: not known.
 static double WantedRows(IndexScanDesc desc) {
-    const OrderedScan& ordered = ScanOf(desc)->ordered;
-    return ordered.wanted > 0 ? RowsForWanted(ordered) : LimitHint(desc->indexRelation);
+    const IvfScan* scan = ScanOf(desc);
+    const OrderedScan& ordered = scan->ordered;
+    const double rows = ordered.wanted > 0 ? RowsForWanted(ordered) : LimitHint(desc->indexRelation);
+    return Reranks(scan) && rows > 0 ? RerankedFor(rows) : rows;
 }
 
 static void StartSide(IvfScan* scan, Stage stage, SideChain chain) {
@@ -240,7 +253,9 @@ static void Start(IndexScanDesc desc) {
     scan->last_bound = -get_float4_infinity();
     scan->by_pages = false;
     scan->counted = SearchCounters{};
-    scan->bounded = Bounded(scan->ordered.radius);
+    scan->bounded = Bounded(scan->ordered.radius) && !Reranks(scan);
+    scan->last_distance = -get_float8_infinity();
+    ForgetRows(&scan->reranker);
     scan->swept = false;
     scan->prober.read_ahead.Begin(desc->indexRelation);
     scan->stage = Stage::kFirstRows;
@@ -345,6 +360,7 @@ static void StartRange(IndexScanDesc desc) {
 
 // A scan that must end with the lists of its first round gives all of their rows in order.
 static double RowsWithoutLimit(const IvfScan* scan) {
+    if (Reranks(scan)) return RerankedFor(kFirstRound);
     return scan->least > 0 && scan->allowed <= scan->least ? kMostRows : kFirstRound;
 }
 
@@ -383,14 +399,15 @@ static void Sweep(IndexScanDesc desc) {
 // How many rows beyond those returned the next round wants. Before it, a node above may change its mind about what it
 // wants, or have enough. Where it knows what is missing, that is what the second round is for; else, and from the third
 // on, rounds grow.
-static bool WidenRound(IvfScan* scan) {
+static bool WidenRound(IndexScanDesc desc) {
+    IvfScan* scan = ScanOf(desc);
     OrderedScan* ordered = &scan->ordered;
     if (ordered->next_round != nullptr) ordered->next_round(ordered->next_round_arg);
     if (ordered->stop) return false;
     const bool another_set = ordered->rows != scan->filter.rows;
     const bool told = ordered->next_round != nullptr && ordered->wanted > 0;
     const double grown = scan->k < kMostRows ? 4 * scan->k : scan->k;
-    const double needed = told ? RowsForWanted(*ordered) + kSpareRows : grown;
+    const double needed = told ? WantedRows(desc) + kSpareRows : grown;
     scan->k = another_set || !scan->widened ? needed : std::max(needed, grown);
     scan->widened = !another_set;
     return true;
@@ -405,7 +422,7 @@ static bool NextRound(IndexScanDesc desc) {
     const bool exhausted = scan->prober.search->Exhausted();
     const bool sweep = scan->bounded && exhausted && !scan->swept;
     if (!sweep && (scan->prober.search->Complete() || (exhausted && scan->probed >= lists))) return false;
-    if (!WidenRound(scan)) return false;
+    if (!WidenRound(desc)) return false;
     if (scan->ordered.rows != scan->filter.rows) {
         StartAgain(desc);
         return true;
@@ -543,6 +560,40 @@ static bool NextCandidate(IndexScanDesc desc, Candidate* candidate) {
     }
 }
 
+// What the rounds have found until there is no more of this one, or in memory.
+static void CollectCandidates(IvfScan* scan) {
+    Candidate candidate;
+    while (scan->prober.search->Next(&candidate))
+        if (!AddCandidate(&scan->reranker, candidate.heap_tid)) break;
+}
+
+// The next row of the rounds by the values' distances.
+static bool NextRerankedRow(IndexScanDesc desc, RerankedRow* row) {
+    IvfScan* scan = ScanOf(desc);
+    Reranker* reranker = &scan->reranker;
+    for (;;) {
+        while (NextReranked(reranker, row)) {
+            // The set may have come since the row was held back.
+            const TidSet* rows = scan->ordered.rows;
+            if (rows != nullptr && !rows->Contains(row->heap_tid)) continue;
+            if (row->distance < scan->last_distance && StrictOrder()) continue;
+            scan->last_distance = std::max(scan->last_distance, row->distance);
+            return true;
+        }
+        CollectCandidates(scan);
+        const bool found = reranker->count > reranker->ordered;
+        const bool more = found || NextRound(desc);
+        if (scan->ordered.stop || (!more && reranker->count == reranker->next)) return false;
+        if (found || !more) OrderCandidates(reranker, desc, !more);
+    }
+}
+
+static bool ReturnReranked(IndexScanDesc desc, const RerankedRow& row) {
+    (void)Return(desc, row.heap_tid, row.distance, false);
+    desc->xs_recheckorderby = false;
+    return true;
+}
+
 static bool NextRow(IndexScanDesc desc) {
     IvfScan* scan = ScanOf(desc);
     HeapTid tid;
@@ -562,7 +613,10 @@ static bool NextRow(IndexScanDesc desc) {
                 break;
             case Stage::kRounds: {
                 Candidate candidate;
-                if (NextCandidate(desc, &candidate))
+                RerankedRow reranked;
+                if (Reranks(scan)) {
+                    if (NextRerankedRow(desc, &reranked)) return ReturnReranked(desc, reranked);
+                } else if (NextCandidate(desc, &candidate))
                     return Return(desc, candidate.heap_tid, static_cast<double>(candidate.lower), false);
                 if (scan->ordered.stop) {
                     scan->stage = Stage::kEnd;

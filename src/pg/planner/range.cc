@@ -22,6 +22,7 @@ extern "C" {
 }
 
 #include "pg/index/access_method.h"
+#include "pg/index/opclass.h"
 #include "pg/planner/ways.h"
 
 namespace annex::pg {
@@ -130,6 +131,8 @@ static void AddRangePathOf(PlannerInfo* root, RelOptInfo* table, IndexOptInfo* i
         Node* distance = BoundedDistance(reinterpret_cast<Node*>(lfirst_node(RestrictInfo, cell)->clause));
         if (distance == nullptr || !OrdersBy(index, distance)) continue;
         if (contain_volatile_functions(distance) || contain_subplans(distance)) continue;
+        // Images bound no distance, so that rows within it could be missed.
+        if (IndexHasImages(index->indexoid)) return;
         IndexPath* ordered = OrderedPath(root, table, index, distance);
         if (ordered == nullptr) continue;
         AddRangePath(root, table, ordered);
