@@ -35,13 +35,13 @@ DECLARE
 BEGIN
 	query := replace(query, '$q', quote_literal(point(-3, 8)));
 	SET LOCAL enable_indexscan = off;
-	EXECUTE format('SELECT string_agg(a::text, '' '' ORDER BY a::text) FROM (%s) a', query) INTO exact;
+	EXECUTE format('SELECT coalesce(string_agg(a::text, '' '' ORDER BY a::text), ''nothing'') FROM (%s) a', query) INTO exact;
 	SET LOCAL enable_indexscan = on;
 	FOREACH way IN ARRAY ARRAY['set', 'exact', 'plain'] LOOP
 		PERFORM set_config('annex.filtered_way', way, true);
 		EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
 		IF plan NOT LIKE '%annex filtered scan%' THEN RETURN 'no filtered scan'; END IF;
-		EXECUTE format('SELECT string_agg(a::text, '' '' ORDER BY a::text) FROM (%s) a', query) INTO found;
+		EXECUTE format('SELECT coalesce(string_agg(a::text, '' '' ORDER BY a::text), ''nothing'') FROM (%s) a', query) INTO found;
 		IF found IS DISTINCT FROM exact THEN RETURN way || ': ' || found || ' instead of ' || exact; END IF;
 	END LOOP;
 	RETURN regexp_count(exact, '\)') || ' rows';
