@@ -143,9 +143,9 @@ $node->safe_psql(
 	$$;
 	-- all rows in the order of their distance, by the index and by sorting
 	CREATE FUNCTION compare(tab regclass, operator text, query vector, type text) RETURNS text LANGUAGE plpgsql
-	SET ivf.probes = 32768 SET ivf.epsilon = 10 AS $$
+	SET ivf.probes = 32768 SET ivf.epsilon = 10 SET ivf.rerank = 1000000 AS $$
 	DECLARE
-		statement text := format('SELECT id, v %s %L::%s AS distance FROM %s ORDER BY v %s %L::%s', operator, query, type, tab,
+		statement text := format('SELECT id, v %s %L::vector::%s AS distance FROM %s ORDER BY v %s %L::vector::%s', operator, query, type, tab,
 			operator, query, type);
 		line text;
 		plan text := '';
@@ -170,9 +170,10 @@ $node->safe_psql(
 	END $$;
 });
 
-for my $type (qw(vector halfvec))
+for my $type (qw(vector halfvec sparsevec))
 {
-	for my $dimensions (1, 3, 65, 384, 1000)
+	# of more than 1,024 an index on sparsevec has images
+	for my $dimensions (1, 3, 65, 384, $type eq 'sparsevec' ? 1500 : 1000)
 	{
 		my $rows = $dimensions > 300 ? 300 : 900;
 		$node->safe_psql(

@@ -18,8 +18,8 @@ extern "C" {
 namespace annex::pg::ivf {
 
 // Candidates for each row that is wanted, and for the first; measured in doc/sparsevec.md.
-static constexpr double kCandidatesPerRow = 4;
-static constexpr double kFirstCandidates = 40;
+static constexpr double kCandidatesPerRow = 6;
+static constexpr double kFirstCandidates = 60;
 static constexpr Size kFirstCapacity = 128;
 
 double RerankedFor(double k) {
