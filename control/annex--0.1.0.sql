@@ -987,6 +987,10 @@ CREATE FUNCTION ivf_vector_cosine_info(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_vector_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ivf_vector_cosine_info(internal) IS 'metric and element type of vector_cosine_ops';
 
+CREATE FUNCTION ivf_vector_l1_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_vector_l1_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_vector_l1_info(internal) IS 'metric and element type of vector_l1_ops';
+
 CREATE OPERATOR CLASS vector_l2_ops
 	DEFAULT FOR TYPE vector USING ivf AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
@@ -1005,6 +1009,12 @@ CREATE OPERATOR CLASS vector_cosine_ops
 	FUNCTION 1 (vector, vector) ivf_vector_cosine_info(internal);
 COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'order by cosine distance';
 
+CREATE OPERATOR CLASS vector_l1_ops
+	FOR TYPE vector USING ivf AS
+	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) ivf_vector_l1_info(internal);
+COMMENT ON OPERATOR CLASS vector_l1_ops USING ivf IS 'order by taxicab distance';
+
 CREATE FUNCTION ivf_halfvec_l2_info(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_halfvec_l2_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ivf_halfvec_l2_info(internal) IS 'metric and element type of halfvec_l2_ops';
@@ -1016,6 +1026,10 @@ COMMENT ON FUNCTION ivf_halfvec_ip_info(internal) IS 'metric and element type of
 CREATE FUNCTION ivf_halfvec_cosine_info(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_halfvec_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ivf_halfvec_cosine_info(internal) IS 'metric and element type of halfvec_cosine_ops';
+
+CREATE FUNCTION ivf_halfvec_l1_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_halfvec_l1_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_halfvec_l1_info(internal) IS 'metric and element type of halfvec_l1_ops';
 
 CREATE OPERATOR CLASS halfvec_l2_ops
 	DEFAULT FOR TYPE halfvec USING ivf AS
@@ -1064,6 +1078,12 @@ CREATE OPERATOR CLASS sparsevec_cosine_ops
 	OPERATOR 1 <=> (sparsevec, sparsevec) FOR ORDER BY float_ops,
 	FUNCTION 1 (sparsevec, sparsevec) ivf_sparsevec_cosine_info(internal);
 COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING ivf IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l1_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <+> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l1_ops USING ivf IS 'order by taxicab distance';
 
 -- Filter columns: scalar columns after the vector, by which a scan passes over rows before it computes any distance.
 -- Strategies are btree's. Types that do not sort in the index have = alone.

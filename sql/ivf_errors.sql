@@ -25,7 +25,7 @@ INSERT INTO t SELECT i, point(i, 3), point(i, 3), i, i FROM generate_series(1, 2
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (other)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (words)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (other vector_l2_ops)');
-SELECT * FROM error_of('CREATE INDEX ON t USING ivf (v vector_l1_ops)');
+SELECT * FROM error_of('CREATE INDEX ON t USING ivf (v vector_l3_ops)');
 SELECT * FROM error_of('CREATE INDEX ON t USING btree (v vector_ip_ops)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf (w)');
 SELECT * FROM error_of('CREATE INDEX ON t USING ivf ((v + v))');

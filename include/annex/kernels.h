@@ -27,6 +27,12 @@ struct CosineSums {
     float norm_b_squared;
 };
 
+// The norms of a difference: of all coordinates, and their squares.
+struct NormSums {
+    float l1;
+    float l2_squared;
+};
+
 // Bits that are set in both of two bit strings, and in either of them.
 struct BitCounts {
     uint64_t both;
@@ -93,9 +99,11 @@ struct Kernels {
     uint64_t (*hamming)(const uint8_t* a, const uint8_t* b, size_t n);
     BitCounts (*jaccard)(const uint8_t* a, const uint8_t* b, size_t n);
 
-    // Refinement rows: codes[n], n a multiple of 64. sum (q[i] - scale * codes[i])^2, and sum q[i] * codes[i].
+    // Refinement rows: codes[n], n a multiple of 64. sum (q[i] - scale * codes[i])^2, sum q[i] * codes[i], and both
+    // norms of q - scale * codes.
     float (*row_l2_squared)(const float* query, const int8_t* codes, float scale, size_t n);
     float (*row_inner_product)(const float* query, const int8_t* codes, size_t n);
+    NormSums (*row_norms)(const float* query, const int8_t* codes, float scale, size_t n);
 
     // The product of two refinement rows' codes: sum a[i] * b[i]; n a multiple of 64, at most 2^17.
     int32_t (*code_product)(const int8_t* a, const int8_t* b, size_t n);

@@ -6,6 +6,7 @@
 //   L2:            ||q - x||   >= ||y_q - y^|| - error - slack(q)
 //   cosine:        1 - cos     >= (the same)^2 / 2 - slack
 //   inner product: -<q, x>     >= -<q, mean> - <y_q, y^> - ||y_q|| (error + slack)
+//   L1:            |q - x|_1   >= |z_q - z^|_1 - error - slack(q), z being y rotated back, and all norms of errors L1
 // It is coded relative to the data's mean, not to a list: one row serves both copies, and a list can be split without
 // the heap.
 #pragma once
@@ -27,6 +28,7 @@ struct RowFactors {
 struct Bounds {
     double lower;
     double upper;
+    double spread = 0;  // for L1: its square as a multiple of that of L2, from 1 to P, by the codes; 0 if both are zero
 };
 
 class RowEncoder {
@@ -36,13 +38,20 @@ class RowEncoder {
     [[nodiscard]] RowFactors Encode(const float* y, int8_t* codes) const noexcept;
 
   private:
+    [[nodiscard]] RowFactors EncodeForL1(const float* y, int8_t* codes) const noexcept;
+
+    const Space* space_;
     size_t padded_;
     double relative_slack_;  // of ||y||
     double absolute_slack_;
 };
 
+// The codes of y[padded] as it is, whatever the metric; returns their scale.
+float EncodeCodes(const float* y, size_t padded, int8_t* codes) noexcept;
 // y[i] = scale * codes[i].
-void DecodeRow(const int8_t* codes, float scale, size_t padded, float* y) noexcept;
+void DecodeCodes(const int8_t* codes, float scale, size_t padded, float* y) noexcept;
+// A row that a RowEncoder has coded, in the index's space.
+void DecodeRow(const Space& space, const int8_t* codes, float scale, float* y) noexcept;
 
 // The query's side. Holds no memory of its own.
 class RowQuery {
@@ -54,18 +63,25 @@ class RowQuery {
     // The same from y alone. For inner product the part of its value that the mean makes is left out.
     RowQuery(const Space& space, const float* y) noexcept;
 
-    // Bounds of the operator's value (distance for L2 and cosine, negative inner product) for a row.
+    // z[padded], which is y brought to the space of rows and must outlive this object. Bound needs it for L1; for other
+    // metrics it is y.
+    void UseRowSpace(const float* z) noexcept { z_ = z; }
+
+    // Bounds of the operator's value (distance for L2, cosine and L1, negative inner product) for a row.
     [[nodiscard]] Bounds Bound(const int8_t* codes, const RowFactors& row) const noexcept;
 
-    // ||y_q - y^||^2 and <y_q, y^> of a decoded centroid.
+    // ||y_q - y^||^2 and <y_q, y^> of a decoded centroid, whose codes are those of y.
     [[nodiscard]] float SquaredDistance(const int8_t* codes, float scale) const noexcept;
     [[nodiscard]] float InnerProduct(const int8_t* codes, float scale) const noexcept;
 
     [[nodiscard]] double norm() const noexcept { return norm_; }  // ||y_q||
 
   private:
+    [[nodiscard]] Bounds BoundL1(const int8_t* codes, const RowFactors& row) const noexcept;
+
     const Kernels* kernels_ = nullptr;
     const float* y_ = nullptr;
+    const float* z_ = nullptr;
     size_t padded_ = 0;
     Metric metric_ = Metric::kL2;
     double norm_ = 0;

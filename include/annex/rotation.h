@@ -38,7 +38,7 @@ class Rotation {
     // The inverse of Apply.
     void ApplyInverse(float* x) const noexcept;
 
-    // ||computed - exact|| <= kRelativeError * ||x|| for Apply, at any number of dimensions to 16,000: each of the at
+    // ||computed - exact|| <= kRelativeError * ||x|| for both, at any number of dimensions to 16,000: each of the at
     // most 4 * 13 + 2 stages of butterflies rounds every output once, and scaling rounds twice in each of 4 rounds.
     static constexpr double kRelativeError = 128.0 / (1 << 24);
 

@@ -31,6 +31,9 @@
 // without the second those for the far half of the rows to .84. With weights by the share of rows that pass in place of
 // both, searches under random filters probe two to five times as many lists as they need.
 //
+// For L1 lists are ranked, rows assigned and sketches made by L2. Rows have bounds of L1, and annex/norm_ratio.h takes
+// the k' best of them for the threshold of sketches.
+//
 // All rows within a radius, in no order: a search that SearchRange begins looks into every list once, with bounds that
 // hold without exception (annex/true_bounds.h), so that it misses no row. Its rounds are only as long as it takes to
 // find some rows, which come in the order of their heap TIDs.
@@ -47,6 +50,7 @@
 
 #include "annex/centroid_table.h"
 #include "annex/least_first.h"
+#include "annex/norm_ratio.h"
 #include "annex/place_set.h"
 #include "annex/refinement.h"
 #include "annex/sketch.h"
@@ -80,7 +84,8 @@ struct RankedList {
     HeapTid target;
 };
 
-// A row with true bounds of its distance: `lower` in the operator's units, `upper` in the sketch's.
+// A row with true bounds of its distance: `lower` in the operator's units, `upper` in the sketch's, or for L1, whose
+// sketches estimate L2, the square of its own.
 struct Candidate {
     float lower;
     float upper;
@@ -106,7 +111,7 @@ struct TracedSketch {  // that passed the threshold
     float estimate;  // of the distance, in the sketch's units
     float bound;
 };
-struct TracedRow {  // that was refined
+struct TracedRow {  // that was refined; `upper` in the sketch's units
     uint32_t list;
     Place place;
     float upper;
@@ -277,13 +282,16 @@ class ListSearch {
     [[nodiscard]] float SketchRadius() const noexcept;
     [[nodiscard]] BoundTerms TermsOf(const RankedList& list, SketchSource source) const noexcept;
     [[nodiscard]] double Dry() const noexcept;
-    void Consider(float upper);
+    void UseQuery();
+    void Consider(float upper, double spread = 0);
+    void FinishTrace() noexcept;
     void Forget();
 
     const Space* space_ = nullptr;
     Metric metric_ = Metric::kL2;  // of the ranking
     SketchLayout layout_;
     std::vector<float> y_;  // the query in the index's space
+    std::vector<float> z_;  // for L1: the same in the space of rows
     RowQuery row_query_;
     SketchQuery sketch_query_;
     double mean_product_ = 0;
@@ -329,6 +337,7 @@ class ListSearch {
     float threshold_ = 0;      // the k'-th least upper bound or the limit, in the sketch's units
     float ceiling_ = 0;        // rows at or beyond it were forgotten to save memory, in the operator's units
     std::vector<float> best_;  // max-heap of the k' least upper bounds
+    NormRatio norm_ratio_;     // for L1: of the rows that have come into it in this search
     std::vector<Candidate> candidates_;
     size_t next_ = 0;   // candidates_ before it have been returned
     size_t ready_ = 0;  // candidates_ before it may be returned in this round
@@ -336,6 +345,7 @@ class ListSearch {
     PlaceSet seen_;
     SearchCounters counters_;
     SearchTrace* trace_ = nullptr;
+    size_t traced_ = 0;  // its rows before this round
 };
 
 }  // namespace annex

@@ -17,7 +17,9 @@
 //   the transform        ||y - R(x - m)|| <= tau ||y||, the same for the query
 //   codes                lists that were made from rows of 8 bits: ||y - y^|| <= alpha ||y^||, where a coordinate is
 //   off
-//                        by at most max |y_i| / 254, so that alpha = sqrt(P) / 254 / (1 - sqrt(P) / 254)
+//                        by at most max |y_i| / 254, so that alpha = sqrt(P) / 254 / (1 - sqrt(P) / 254); for
+//                        L1 rows are rotated back before they are coded, and again afterwards, which adds 2 tau
+// A distance of L2 is at most that of L1, which stands for it: few sketches are ruled out.
 // Errors in proportion to ||r|| are put into the look-up table's offset, since f_rescale is negative and -f_rescale
 // sqrt(P) >= ||r||; those in proportion to ||r||^2 matter only where ||r|| > 4 ||v||, and there they are in proportion
 // to the bound. An error of a length in proportion to ||y|| <= ||y_q|| + ||y_q - y|| widens the radius.

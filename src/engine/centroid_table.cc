@@ -30,7 +30,7 @@ void CentroidTable::Add(HeapTid target, const int8_t* codes, float scale, float 
     scales_.push_back(scale);
     rhos_.push_back(rho);
     targets_.push_back(target);
-    DecodeRow(codes, scale, padded_, decoded_.data());
+    DecodeCodes(codes, scale, padded_, decoded_.data());
     const size_t entry_bytes = layout_.entry_bytes();
     entries_.resize(entries_.size() + entry_bytes);
     EncodeCentroid(decoded_.data(), origin_.data(), rho, target, number, padded_,

@@ -115,10 +115,9 @@ void ListBuilder::FinishTraining(bool spill, RecordKind kind) {
     sample_.reset();
     codes_.resize(lists_ * padded_);
     scales_.resize(lists_);
-    const RowEncoder encoder(*space_);
     for (size_t list = 0; list < lists_; list++) {
-        scales_[list] = encoder.Encode(centroid(list), &codes_[list * padded_]).scale;
-        DecodeRow(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
+        scales_[list] = EncodeCodes(centroid(list), padded_, &codes_[list * padded_]);
+        DecodeCodes(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
     }
     BeginEncoding(spill, kind);
 }
@@ -129,7 +128,7 @@ void ListBuilder::SetCentroids(const int8_t* codes, const float* scales, size_t 
     scales_.assign(scales, scales + lists);
     centroids_.resize(lists * padded_);
     for (size_t list = 0; list < lists; list++)
-        DecodeRow(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
+        DecodeCodes(&codes_[list * padded_], scales_[list], padded_, &centroids_[list * padded_]);
     BeginEncoding(spill, kind);
 }
 
@@ -235,7 +234,7 @@ float ListBuilder::Rho(size_t list) const noexcept {
 void ListBuilder::EncodeCentroidEntry(size_t list, HeapTid target, Place place, uint8_t* entry) const {
     const std::vector<float> origin(padded_);
     std::vector<float> centroid(padded_);
-    DecodeRow(centroid_codes(list), scales_[list], padded_, centroid.data());
+    DecodeCodes(centroid_codes(list), scales_[list], padded_, centroid.data());
     EncodeCentroid(centroid.data(), origin.data(), Rho(list), target, place, padded_, entry);
 }
 

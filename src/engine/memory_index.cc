@@ -75,6 +75,7 @@ double ExactDistance(Metric metric, const float* a, const float* b, size_t dimen
     const Kernels& kernels = ActiveKernels();
     if (metric == Metric::kL2) return std::sqrt(static_cast<double>(kernels.l2_squared(a, b, dimensions)));
     if (metric == Metric::kInnerProduct) return -static_cast<double>(kernels.inner_product(a, b, dimensions));
+    if (metric == Metric::kL1) return static_cast<double>(kernels.l1(a, b, dimensions));
     const CosineSums sums = kernels.cosine(a, b, dimensions);
     const double norms = static_cast<double>(sums.norm_a_squared) * static_cast<double>(sums.norm_b_squared);
     const double similarity = static_cast<double>(sums.inner_product) / std::sqrt(norms);
@@ -278,7 +279,7 @@ std::span<const Neighbour> MemorySearcher::SearchRange(const float* query, doubl
 void MemorySearcher::Calibrate(Place place, const MemoryDepth& depth, Calibrator* calibrator) {
     const MemoryIndex::Row row = index_.row(place);
     std::vector<float> y(index_.space_.padded());
-    DecodeRow(row.codes, row.factors.scale, y.size(), y.data());
+    DecodeRow(index_.space_, row.codes, row.factors.scale, y.data());
     const size_t k = Calibrator::kKs[depth.deepest];
     trace_.Clear();
     search_.TraceInto(&trace_);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "annex/refinement.h"
@@ -47,8 +48,12 @@ RangeShares EstimateRange(const Space& space, const CentroidTable& lists, const 
     if (lists.size() == 0 || space.TransformQuery(query, y.data()) != RowClass::kNormal) return {1, 1};
     const RowQuery row_query(space, query, y.data());
     const bool inner_product = space.metric() == Metric::kInnerProduct;
-    const double squared =
-        space.metric() == Metric::kCosine ? 2 * std::max(radius, 0.0) : std::max(radius, 0.0) * std::max(radius, 0.0);
+    const double limit = std::max(radius, 0.0);
+    const double certain = space.metric() == Metric::kCosine ? 2 * limit : limit * limit;
+    // For L1 the radius of L2 beyond which no row can be is far from that of most rows at the distance.
+    const double squared = space.metric() == Metric::kL1
+                               ? certain * std::numbers::pi / 2 / static_cast<double>(space.dimensions())
+                               : certain;
     double mean_product = 0;
     if (inner_product)
         for (size_t i = 0; i < space.dimensions(); ++i)
@@ -69,7 +74,7 @@ RangeShares EstimateRange(const Space& space, const CentroidTable& lists, const 
             const double base = static_cast<double>(row_query.SquaredDistance(lists.codes(list), lists.scale(list)));
             margin.room = squared - base - rho * rho;
             margin.deviation = rho * std::sqrt(4 * base / kEffectiveDimensions + kSpread * kSpread * rho * rho);
-            margin.error = 2 * kSketchError * std::sqrt(base) * rho;
+            margin.error = 2 * kSketchError * std::sqrt(base) * rho + (certain - squared);
         }
         const RangeShares shares = SharesOf(margin);
         sums.within += shares.within;

@@ -36,8 +36,19 @@
 //        operator's, and ||x|| <= ||y|| + ||m||, all of it is in proportion to ||y_q||, so the row carries it:
 //          error = E (1 + gamma(P + 2)) + (2 tau + gamma(D + 2) + gamma(P + 2)) ||y|| + gamma(D + 2) ||m|| + kTiny
 //        D 2^-149 remains for the query's absolute slack.
+//   L1: rows and queries are rotated back, z = fl(R^-1 y), whose rounding is that of another rotation. With
+//        tau_1 = sqrt(D) (2 Rotation::kRelativeError + u) * 1.002, since an L1 norm is at most sqrt(D) times L2's,
+//          |z - (x - m)|_1 <= tau_1 ||y|| + sqrt(D) 2^-126
+//        and the same for the query. Padding is zero on both sides. With E_1 = |z - z^|_1 and the sum S_1 of the
+//        kernel, which rounds scale * code (u |z^_i|, or 2^-150), the difference (u) and the sum (gamma(P)),
+//          | |q - x|_1 - S_1 | <= E_1 + tau_1 ||y|| + u |z^|_1 + sqrt(D) 2^-126        the row's error
+//                                 + 1.01 (gamma(P + 1) + gamma(D + 1)) S_1             the query's relative slack
+//                                 + tau_1 ||y_q|| + sqrt(D) 2^-126 + P 2^-149          the query's absolute slack
+//        the operator's float sum of D differences being within gamma(D) of |q - x|_1; a difference cannot underflow.
+//        |z^|_1 is at most E_1 + sqrt(D) ||z||.
 //
-// For 384 dimensions of Gaussian data, E is 0.7 % of ||y||; the relative slacks together are 0.003 %.
+// For 384 dimensions of Gaussian data, E is 0.7 % of ||y||; the relative slacks together are 0.003 %. For L1, E_1 is
+// 1 % of |z|_1, and all slacks together are 0.01 %.
 #include "annex/refinement.h"
 
 #include <algorithm>
@@ -53,12 +64,22 @@ namespace {
 constexpr double kRoundoff = 0x1p-24;
 constexpr double kTransformError = (Rotation::kRelativeError + kRoundoff) * 1.001;
 constexpr float kMaxCode = 127;
+constexpr size_t kMostPadded = PaddedDimensions(kMostDimensions);
 // Rows whose largest coordinate is below this are coded as zeros: the inverse of a smaller scale would overflow.
 constexpr float kMinCodedMaximum = 0x1p-100F;
 
 double Gamma(size_t n) noexcept {
     const double nu = static_cast<double>(n) * kRoundoff;
     return nu / (1 - nu);
+}
+
+// tau_1.
+double TransformErrorL1(size_t dimensions) noexcept {
+    return std::sqrt(static_cast<double>(dimensions)) * (2 * Rotation::kRelativeError + kRoundoff) * 1.002;
+}
+
+double TinySlackL1(size_t dimensions) noexcept {
+    return std::sqrt(static_cast<double>(dimensions)) * 0x1p-126;
 }
 
 double TinySlack(Metric metric) noexcept {
@@ -87,23 +108,24 @@ float NearestInteger(float value) noexcept {
 }  // namespace
 
 RowEncoder::RowEncoder(const Space& space) noexcept
-    : padded_(space.padded()),
+    : space_(&space),
+      padded_(space.padded()),
       relative_slack_(kTransformError + kRoundoff),
       absolute_slack_(TinySlack(space.metric())) {
+    const size_t dimensions = space.dimensions();
     if (space.metric() == Metric::kInnerProduct) {
-        const double operator_slack = Gamma(space.dimensions() + 2);
+        const double operator_slack = Gamma(dimensions + 2);
         relative_slack_ = 2 * kTransformError + operator_slack + Gamma(padded_ + 2);
         absolute_slack_ += operator_slack * space.mean_norm();
+    } else if (space.metric() == Metric::kL1) {
+        relative_slack_ = TransformErrorL1(dimensions) + std::sqrt(static_cast<double>(dimensions)) * kRoundoff * 1.001;
+        absolute_slack_ = TinySlackL1(dimensions);
     }
 }
 
 RowFactors RowEncoder::Encode(const float* y, int8_t* codes) const noexcept {
-    const float largest = LargestMagnitude(y, padded_);
-    const float scale = largest < kMinCodedMaximum ? 0.0F : largest / kMaxCode;
-    const float inverse = scale == 0.0F ? 0.0F : 1.0F / scale;
-    for (size_t i = 0; i < padded_; ++i) {
-        codes[i] = static_cast<int8_t>(static_cast<int>(NearestInteger(y[i] * inverse)));
-    }
+    if (space_->metric() == Metric::kL1) return EncodeForL1(y, codes);
+    const float scale = EncodeCodes(y, padded_, codes);
     const double exact_scale = static_cast<double>(scale);
     const double squared_error = SumInDouble(padded_, [y, codes, exact_scale](size_t i) {
         const double difference = static_cast<double>(y[i]) - exact_scale * codes[i];
@@ -114,8 +136,37 @@ RowFactors RowEncoder::Encode(const float* y, int8_t* codes) const noexcept {
     return {scale, RoundUp(error)};
 }
 
-void DecodeRow(const int8_t* codes, float scale, size_t padded, float* y) noexcept {
+RowFactors RowEncoder::EncodeForL1(const float* y, int8_t* codes) const noexcept {
+    float z[kMostPadded];
+    std::copy(y, y + padded_, z);
+    space_->ToRowSpace(z);
+    const float scale = EncodeCodes(z, padded_, codes);
+    const double exact_scale = static_cast<double>(scale);
+    const double coding_error = SumInDouble(padded_, [&z, codes, exact_scale](size_t i) {
+        return std::fabs(static_cast<double>(z[i]) - exact_scale * codes[i]);
+    });
+    const double error = coding_error * (1 + Gamma(padded_ + 2)) +
+                         std::sqrt(SquaredNorm(y, padded_)) * relative_slack_ + absolute_slack_;
+    return {scale, RoundUp(error)};
+}
+
+float EncodeCodes(const float* y, size_t padded, int8_t* codes) noexcept {
+    const float largest = LargestMagnitude(y, padded);
+    const float scale = largest < kMinCodedMaximum ? 0.0F : largest / kMaxCode;
+    const float inverse = scale == 0.0F ? 0.0F : 1.0F / scale;
+    for (size_t i = 0; i < padded; ++i) {
+        codes[i] = static_cast<int8_t>(static_cast<int>(NearestInteger(y[i] * inverse)));
+    }
+    return scale;
+}
+
+void DecodeCodes(const int8_t* codes, float scale, size_t padded, float* y) noexcept {
     for (size_t i = 0; i < padded; ++i) y[i] = scale * static_cast<float>(codes[i]);
+}
+
+void DecodeRow(const Space& space, const int8_t* codes, float scale, float* y) noexcept {
+    DecodeCodes(codes, scale, space.padded(), y);
+    space.FromRowSpace(y);
 }
 
 RowQuery::RowQuery(const Space& space, const float* q, const float* y) noexcept : RowQuery(space, y) {
@@ -142,10 +193,25 @@ RowQuery::RowQuery(const Space& space, const float* y) noexcept
         case Metric::kInnerProduct:
             absolute_slack_ = static_cast<double>(dimensions) * 0x1p-149;
             break;
+        case Metric::kL1:
+            relative_slack_ = 1.01 * (Gamma(padded_ + 1) + Gamma(dimensions + 1));
+            absolute_slack_ = TransformErrorL1(dimensions) * norm_ + TinySlackL1(dimensions) +
+                              static_cast<double>(padded_) * 0x1p-149;
+            break;
     }
 }
 
+Bounds RowQuery::BoundL1(const int8_t* codes, const RowFactors& row) const noexcept {
+    const NormSums sums = kernels_->row_norms(z_, codes, row.scale, padded_);
+    const double distance = static_cast<double>(sums.l1);
+    const double slack = static_cast<double>(row.error) + relative_slack_ * distance + absolute_slack_;
+    const double spread = distance * distance / static_cast<double>(sums.l2_squared);
+    return {std::max(0.0, distance - slack), (distance + slack) * (1 + relative_slack_),
+            std::isfinite(spread) ? spread : 0};
+}
+
 Bounds RowQuery::Bound(const int8_t* codes, const RowFactors& row) const noexcept {
+    if (metric_ == Metric::kL1) return BoundL1(codes, row);
     const double row_error = static_cast<double>(row.error);
     if (metric_ == Metric::kInnerProduct) {
         const double product = static_cast<double>(kernels_->row_inner_product(y_, codes, padded_));

@@ -28,7 +28,7 @@ void RowPlacer::Consider(const Survivor& centroid, const int8_t* codes, float sc
     const size_t padded = space_->padded();
     const size_t row = near_.size();
     centroids_.resize((row + 1) * padded);
-    DecodeRow(codes, scale, padded, &centroids_[row * padded]);
+    DecodeCodes(codes, scale, padded, &centroids_[row * padded]);
     near_.push_back(
         {ActiveKernels().l2_squared(search_.y(), &centroids_[row * padded], padded), centroid.heap_tid, row});
 }

@@ -48,6 +48,16 @@ void ListSearch::Reset(const Space& space) {
     whole_ = false;
     radius_ = std::numeric_limits<double>::infinity();
     range_ = false;
+    norm_ratio_ = NormRatio{};
+}
+
+// Of a search for rows, once row_query_ and y_ are there.
+void ListSearch::UseQuery() {
+    sketch_query_.Reset(y_.data(), space_->padded());
+    if (metric_ != Metric::kL1) return;
+    z_ = y_;
+    space_->ToRowSpace(z_.data());
+    row_query_.UseRowSpace(z_.data());
 }
 
 RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
@@ -58,7 +68,7 @@ RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon
     const RowClass row_class = space.TransformQuery(query, y_.data());
     if (row_class != RowClass::kNormal) return row_class;
     row_query_ = RowQuery(space, query, y_.data());
-    sketch_query_.Reset(y_.data(), space.padded());
+    UseQuery();
     mean_product_ = 0;
     if (metric_ == Metric::kInnerProduct)
         for (size_t i = 0; i < space.dimensions(); i++)
@@ -77,7 +87,7 @@ void ListSearch::BeginStoredRow(const Space& space, const float* y, float epsilo
         std::fill(y_.begin(), y_.end(), 0.0F);
     for (size_t i = 0; i < space.padded(); i++) y_[i] += y[i];
     row_query_ = RowQuery(space, y_.data());
-    sketch_query_.Reset(y_.data(), space.padded());
+    UseQuery();
     mean_product_ = 0;
 }
 
@@ -103,8 +113,8 @@ bool ListSearch::Open() const noexcept {
     return threshold_ == kInfinity;
 }
 
-// Operator's units to those in which sketches estimate: the squared distance, or the inner product without the mean's
-// part.
+// Operator's units to those in which sketches estimate: the squared distance of L2, or the inner product without the
+// mean's part.
 double ListSearch::SketchUnits(double value) const noexcept {
     switch (metric_) {
         case Metric::kL2:
@@ -113,6 +123,8 @@ double ListSearch::SketchUnits(double value) const noexcept {
             return 2 * value;
         case Metric::kInnerProduct:
             return value + mean_product_;
+        case Metric::kL1:
+            return value * value * norm_ratio_.scale();
     }
     return value;
 }
@@ -130,6 +142,7 @@ void ListSearch::BeginRound(size_t k, float patience) {
     best_.clear();
     if (!range_)
         for (const Candidate& candidate : candidates_) Consider(candidate.upper);
+    if (trace_ != nullptr) traced_ = trace_->rows.size();
     counters_.rounds++;
 }
 
@@ -139,7 +152,8 @@ float ListSearch::SketchRadius() const noexcept {
     if (std::isinf(radius_)) return static_cast<float>(radius_);
     if (range_) return true_bounds_.Threshold(radius_);
     const double at = metric_ == Metric::kInnerProduct ? radius_ : std::max(radius_, 0.0);
-    const double units = SketchUnits(at);
+    // A distance of L2 is at most that of L1.
+    const double units = metric_ == Metric::kL1 ? at * at : SketchUnits(at);
     return std::nextafterf(RoundUp(units + kRounding * std::fabs(units)), kInfinity);
 }
 
@@ -439,8 +453,8 @@ void ListSearch::CheckFactors(float scale, float error) {
 void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const RowFactors& row) {
     CheckFactors(row.scale, row.error);
     const Bounds bounds = row_query_.Bound(codes, row);
-    const Candidate candidate{RoundDown(bounds.lower), RoundUp(SketchUnits(bounds.upper)), survivor.place,
-                              survivor.heap_tid};
+    const double upper = metric_ == Metric::kL1 ? bounds.upper * bounds.upper : SketchUnits(bounds.upper);
+    const Candidate candidate{RoundDown(bounds.lower), RoundUp(upper), survivor.place, survivor.heap_tid};
     counters_.refined++;
     if (trace_ != nullptr)
         trace_->rows.push_back({static_cast<uint32_t>(trace_->keys.size() - 1), candidate.place, candidate.upper});
@@ -448,11 +462,11 @@ void ListSearch::Refine(const Survivor& survivor, const int8_t* codes, const Row
     if (static_cast<double>(candidate.lower) > radius_) return;
     if (candidates_.size() >= max_candidates_) Forget();
     candidates_.push_back(candidate);
-    if (!range_) Consider(candidate.upper);
+    if (!range_) Consider(candidate.upper, bounds.spread);
 }
 
-// Lets an upper bound into the k' best and tightens the threshold.
-void ListSearch::Consider(float upper) {
+// Lets an upper bound into the k' best and tightens the threshold. spread: of the row, if it has not been counted yet.
+void ListSearch::Consider(float upper, double spread) {
     if (best_.size() < k_) {
         best_.push_back(upper);
     } else {
@@ -462,7 +476,10 @@ void ListSearch::Consider(float upper) {
     }
     std::push_heap(best_.begin(), best_.end());
     last_gain_ = lists_begun_;
-    if (best_.size() == k_) threshold_ = std::min(best_.front(), limit_);
+    norm_ratio_.Add(spread);
+    if (best_.size() < k_) return;
+    const float scale = metric_ == Metric::kL1 ? static_cast<float>(norm_ratio_.scale()) : 1;
+    threshold_ = std::min(best_.front() * scale, limit_);
 }
 
 // Drops the worse half of the candidates. They count as never seen, so that a later round finds them again; what is at
@@ -483,7 +500,14 @@ static bool InHeapOrder(const Candidate& a, const Candidate& b) noexcept {
     return number(a.heap_tid) < number(b.heap_tid);
 }
 
+// What a row's distance of L1 means for sketches is known best in the end.
+void ListSearch::FinishTrace() noexcept {
+    const float scale = metric_ == Metric::kL1 ? static_cast<float>(norm_ratio_.scale()) : 1;
+    for (TracedRow& row : std::span(trace_->rows).subspan(traced_)) row.upper *= scale;
+}
+
 void ListSearch::EndRound(size_t probed) {
+    if (trace_ != nullptr) FinishTrace();
     probed_ = probed;
     exhausted_ = threshold_ == limit_ && ceiling_ == kInfinity;
     const bool all = range_ || Open() || Complete();  // no row that is nearer than one of them is still to come

@@ -7,13 +7,13 @@
 //     is above L (1 + 2^-16), of a decoded row above 2 L, of a residual to a decoded centroid above 3 L. The largest
 //     values that the sketch forms are then f_add <= 9 L^2 + 2 * 3 L * sqrt(P) * 2 L, f_rescale * <s, q> <= 2 * 3 L *
 //     sqrt(P) * L and error_scale * f_error <= 180 L^2 (10 standard deviations); with P <= 16,000 all of it together
-//     stays below 2,600 L^2 < 2^128. The operators' float sums are at most (2 L)^2.
+//     stays below 2,600 L^2 < 2^128. The operators' float sums are at most (2 L)^2; of L1, 2 L sqrt(P).
 //   - Under cosine, ||x||^2 is at least kMinCosineSquaredNorm = 2^-96: float sums of up to 16,000 products lose at most
 //     16,000 * 2^-150 to underflow, 2^-40 of such a norm. Below it the operator's norm^2 may be wrong by any factor, or
 //     zero.
 //   - Under inner product, a query that is not zero has ||q||^2 of at least kMinProductSquaredNorm = 2^-200, so that
 //     what the rotation loses to underflow (below 2^-128) is nothing beside ||q||, however large the rows are. Rows
-//     need no such limit, and neither does L2: the loss is covered by an absolute slack.
+//     need no such limit, and neither do L2 and L1: the loss is covered by an absolute slack.
 #include "annex/space.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ RowClass ClassifyForCosine(double squared_norm) noexcept {
     return in_range ? RowClass::kNormal : RowClass::kUnbounded;
 }
 
-// For L2, and for the rows of an inner product.
+// For L2 and L1, and for the rows of an inner product.
 RowClass ClassifyForL2(const float* x, const std::vector<float>& mean) noexcept {
     const bool in_range =
         SquaredNorm(x, mean.size()) <= kMaxSquaredNorm && CentredSquaredNorm(x, mean) <= kMaxSquaredNorm;
@@ -62,6 +62,9 @@ RowClass ClassifyProductQuery(double squared_norm) noexcept {
 
 Space::Space(Metric metric, size_t dimensions, uint64_t seed, std::vector<float> mean)
     : metric_(metric), rotation_(dimensions, seed), mean_(std::move(mean)), mean_norm_(0) {
+    if (dimensions > kMostDimensions)
+        throw Error(ErrorKind::kInvalidArgument,
+                    "a space has at most " + std::to_string(kMostDimensions) + " dimensions");
     if (mean_.size() != dimensions) {
         throw Error(ErrorKind::kInvalidArgument,
                     "mean has " + std::to_string(mean_.size()) + " dimensions, expected " + std::to_string(dimensions));
@@ -112,6 +115,16 @@ RowClass Space::TransformQuery(const float* q, float* y) const noexcept {
     std::fill(y + n, y + padded(), 0.0F);
     rotation_.Apply(y);
     return RowClass::kNormal;
+}
+
+void Space::ToRowSpace(float* y) const noexcept {
+    if (metric_ != Metric::kL1) return;
+    rotation_.ApplyInverse(y);
+    std::fill(y + dimensions(), y + padded(), 0.0F);  // but for rounding they were
+}
+
+void Space::FromRowSpace(float* z) const noexcept {
+    if (metric_ == Metric::kL1) rotation_.Apply(z);
 }
 
 }  // namespace annex

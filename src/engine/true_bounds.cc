@@ -69,8 +69,9 @@ double TrueBounds::Widened(double radius, double relative_error) const noexcept 
         return value + norm_ * operator_slack_ * mean_norm_ + kFloatError * std::fabs(value) + kTinySquare;
     }
     const double at = std::max(radius, 0.0);
+    // A distance of L2 is at most that of L1.
     const double distance =
-        metric_ == Metric::kL2 ? at * (1 + operator_slack_) : std::sqrt(2 * (at + 2.01 * operator_slack_));
+        metric_ == Metric::kCosine ? std::sqrt(2 * (at + 2.01 * operator_slack_)) : at * (1 + operator_slack_);
     const double error = 2 * kTransformError + relative_error;
     const double widened = (distance + error * norm_ + kTiny) / (1 - error);
     return widened * widened * (1 + kFloatError) + kTinySquare;
@@ -88,7 +89,7 @@ BoundTerms TrueBounds::Terms(const ListTerms& list, SketchSource source, double 
     const double length = static_cast<double>(list.length);
     double reach = static_cast<double>(list.reach);
     if (!(norm_ + length + reach < kLongest)) return {-std::numeric_limits<float>::infinity(), 0, 0, 0, 0};
-    const double code_error = source == SketchSource::kCodes ? CodeError(padded_) : 0;
+    const double code_error = source == SketchSource::kCodes ? CodeError(padded_) + 2 * kTransformError : 0;
     double base_slack;
     double row_slack = std::sqrt(padded_) * kFloatError * (norm_ + reach);
     if (metric_ == Metric::kInnerProduct) {

@@ -25,7 +25,7 @@ sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
 # Tables -----------------------------------------------------------------------------------------------------------
 
-my %opclasses = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops');
+my %opclasses = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops', '<+>' => 'l1_ops');
 # near the ends of a type's range
 my %odd_values = (vector => [qw(1e-30 1e15 -7)], halfvec => [qw(6e-8 65504 -7)]);
 my $type = 'halfvec';

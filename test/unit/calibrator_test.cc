@@ -284,7 +284,9 @@ TEST_P(CalibratedIndexTest, FindsWhatIsAskedForAndLittleMore) {
             const ::testing::ScopedTrace where(__FILE__, __LINE__,
                                                std::to_string(recall) + " for " + std::to_string(k));
             EXPECT_GE(rows.recall, recall - 0.025);
-            EXPECT_GE(points.recall, recall - 0.035) << "of points that are no rows";
+            // For L1 that is harder to foresee, as lists and sketches are those of L2.
+            EXPECT_GE(points.recall, recall - (GetParam() == Metric::kL1 ? 0.05 : 0.035))
+                << "of points that are no rows";
             // With no patience at all some recalls are exceeded.
             if (settings.patience > 0) {
                 EXPECT_LE(rows.recall, recall + 0.035);

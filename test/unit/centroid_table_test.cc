@@ -63,7 +63,7 @@ class Centroids {
         std::vector<uint8_t> entry(SketchLayout{padded}.entry_bytes());
         search->BeginRanking();
         for (size_t list = 0; list < lists_; ++list) {
-            DecodeRow(codes(list), scale(list), padded, decoded.data());
+            DecodeCodes(codes(list), scale(list), padded, decoded.data());
             EncodeCentroid(decoded.data(), origin.data(), rho(list), TidOf(list), static_cast<Place>(list), padded,
                            entry.data());
             search->FeedEntries(entry.data(), 1);

@@ -24,11 +24,13 @@ TEST_P(KernelsTest, RowDistancesAgreeWithDoublePrecision) {
                 Unaligned<int8_t> codes(RandomIntegers<int8_t>(random, n), 5 * offset);
                 Reference l2;
                 Reference inner_product;
+                Reference l1;
                 double largest = 0;
                 for (size_t i = 0; i < n; ++i) {
                     const double decoded = static_cast<double>(scale) * codes.data()[i];
                     const double difference = query.data()[i] - decoded;
                     l2.Add(difference * difference);
+                    l1.Add(std::fabs(difference));
                     inner_product.Add(static_cast<double>(query.data()[i]) * codes.data()[i]);
                     largest = std::max({largest, std::fabs(decoded), 1.0});
                 }
@@ -38,6 +40,9 @@ TEST_P(KernelsTest, RowDistancesAgreeWithDoublePrecision) {
                             2 * l2.Tolerance(n) + decoding);
                 EXPECT_NEAR(kernels().row_inner_product(query.data(), codes.data(), n), inner_product.value,
                             inner_product.Tolerance(n));
+                const NormSums norms = kernels().row_norms(query.data(), codes.data(), scale, n);
+                EXPECT_NEAR(norms.l2_squared, l2.value, 2 * l2.Tolerance(n) + decoding);
+                EXPECT_NEAR(norms.l1, l1.value, 2 * l1.Tolerance(n) + decoding);
             }
         }
     }
@@ -53,6 +58,10 @@ TEST_P(KernelsTest, RowDistancesKnowEveryCode) {
     EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), 0);
     query[200] += 3;
     EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), 9);
+    query[100] -= 4;
+    const NormSums norms = kernels().row_norms(query.data(), codes.data(), 2, 256);
+    EXPECT_EQ(norms.l1, 7);
+    EXPECT_EQ(norms.l2_squared, 25);
     for (size_t i = 0; i < 256; ++i) {
         std::fill(query.begin(), query.end(), 0.0F);
         query[i] = 3;
@@ -61,6 +70,7 @@ TEST_P(KernelsTest, RowDistancesKnowEveryCode) {
     query[7] = kNan;
     EXPECT_TRUE(std::isnan(kernels().row_l2_squared(query.data(), codes.data(), 2, 256)));
     EXPECT_TRUE(std::isnan(kernels().row_inner_product(query.data(), codes.data(), 256)));
+    EXPECT_TRUE(std::isnan(kernels().row_norms(query.data(), codes.data(), 2, 256).l1));
     query[7] = kInfinity;
     EXPECT_EQ(kernels().row_l2_squared(query.data(), codes.data(), 2, 256), kInfinity);
     EXPECT_EQ(kernels().row_inner_product(query.data(), codes.data(), 256), kInfinity);

@@ -40,6 +40,8 @@ inline double OperatorValue(const Kernels& kernels, Metric metric, const std::ve
             if (std::isnan(similarity)) return similarity;
             return 1 - std::clamp(similarity, -1.0, 1.0);
         }
+        case Metric::kL1:
+            return static_cast<double>(kernels.l1(a.data(), b.data(), n));
     }
     return 0;
 }
@@ -55,7 +57,7 @@ void ForEachKernelLevel(Body body) {
     SetKernelLevel("auto");
 }
 
-inline constexpr Metric kMetrics[] = {Metric::kL2, Metric::kInnerProduct, Metric::kCosine};
+inline constexpr Metric kMetrics[] = {Metric::kL2, Metric::kInnerProduct, Metric::kCosine, Metric::kL1};
 
 inline const char* MetricName(Metric metric) {
     switch (metric) {
@@ -65,6 +67,8 @@ inline const char* MetricName(Metric metric) {
             return "inner product";
         case Metric::kCosine:
             return "cosine";
+        case Metric::kL1:
+            return "L1";
     }
     return "?";
 }

@@ -168,7 +168,7 @@ class Graph {
 
 TEST(GraphTest, FindsTheNearestRows) {
     const Data data = MakeClusters(40, 3000, 20, 40);
-    for (const Metric metric : testing::kMetrics) {
+    for (const Metric metric : {Metric::kL2, Metric::kInnerProduct, Metric::kCosine}) {
         Graph graph(data, metric, {});
         EXPECT_GE(graph.Recall(10, 40), metric == Metric::kInnerProduct ? 0.9 : 0.97) << testing::MetricName(metric);
         EXPECT_GE(graph.Recall(10, 300), metric == Metric::kInnerProduct ? 0.97 : 0.995) << testing::MetricName(metric);

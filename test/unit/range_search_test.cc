@@ -199,8 +199,8 @@ TEST_P(RangeSearchTest, EstimatesHowManyRowsThereAre) {
         for (const std::vector<float>& row : rows)
             for (size_t d = 0; d < y.size(); ++d) squares += std::pow(static_cast<double>(row[d] - y[d]), 2);
         std::vector<int8_t> codes(space.padded());
-        const RowFactors centroid = RowEncoder(space).Encode(y.data(), codes.data());
-        lists.Add(MemoryTid(static_cast<uint32_t>(list)), codes.data(), centroid.scale,
+        const float scale = EncodeCodes(y.data(), y.size(), codes.data());
+        lists.Add(MemoryTid(static_cast<uint32_t>(list)), codes.data(), scale,
                   static_cast<float>(std::sqrt(squares / 60)));
     }
     lists.Finish();
@@ -238,18 +238,21 @@ TEST_P(RangeSearchTest, BoundsRowsWhoseSketchesWereMadeFromCodes) {
         ASSERT_EQ(space.TransformQuery(query.data(), y_query.data()), RowClass::kNormal);
         ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
         const RowFactors row = RowEncoder(space).Encode(y.data(), codes.data());
-        DecodeRow(codes.data(), row.scale, kDimensions, decoded.data());
+        DecodeCodes(codes.data(), row.scale, kDimensions, decoded.data());
         // As much again as rounding has taken away, to the limit of what it may.
+        space.ToRowSpace(y_query.data());
+        space.ToRowSpace(y.data());
         for (size_t d = 0; d < kDimensions; ++d) {
             const float off = decoded[d] > y_query[d] ? 0.49F : -0.49F;
             decoded[d] = y[d] + off * row.scale;
         }
+        space.FromRowSpace(decoded.data());
         const double spread = i % 4 < 2 ? 0 : 0.3;
         for (size_t d = 0; d < kDimensions; ++d)
             centroid[d] = decoded[d] + static_cast<float>(spread * testing::Gaussian(&random));
         std::vector<int8_t> centroid_codes(kDimensions);
-        const RowFactors list_row = RowEncoder(space).Encode(centroid.data(), centroid_codes.data());
-        DecodeRow(centroid_codes.data(), list_row.scale, kDimensions, centroid.data());
+        const float centroid_scale = EncodeCodes(centroid.data(), kDimensions, centroid_codes.data());
+        DecodeCodes(centroid_codes.data(), centroid_scale, kDimensions, centroid.data());
 
         const SketchLayout layout{kDimensions};
         std::vector<uint8_t> entry(layout.entry_bytes());
@@ -264,7 +267,7 @@ TEST_P(RangeSearchTest, BoundsRowsWhoseSketchesWereMadeFromCodes) {
         ASSERT_EQ(search.Begin(space, query.data(), 0, 100), RowClass::kNormal);
         search.SearchRange(value);
         search.BeginRound(10);
-        search.Rank({0, 0, {0, 1, 1}}, centroid_codes.data(), list_row.scale, 0);
+        search.Rank({0, 0, {0, 1, 1}}, centroid_codes.data(), centroid_scale, 0);
         search.BeginList(search.ranked()[0], SketchSource::kCodes);
         search.FeedEntries(entry.data(), 1);
         EXPECT_EQ(search.EndList().size(), 1U) << "row " << i;

@@ -24,10 +24,34 @@ struct EncodedRow {
     RowFactors factors;
 };
 
+// A query with all that bounds need.
+class Query {
+  public:
+    Query(const Space& space, const float* q, const float* y) : z_(y, y + space.padded()), query_(space, q, y) {
+        space.ToRowSpace(z_.data());
+        query_.UseRowSpace(z_.data());
+    }
+    const RowQuery* operator->() const { return &query_; }
+
+  private:
+    std::vector<float> z_;
+    RowQuery query_;
+};
+
 EncodedRow Encode(const Space& space, const float* y) {
     EncodedRow row{std::vector<int8_t>(space.padded()), {}};
     row.factors = RowEncoder(space).Encode(y, row.codes.data());
     return row;
+}
+
+// The length of the difference by which bounds of this metric measure errors.
+double Norm(Metric metric, const std::vector<float>& a, const std::vector<float>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+        sum += metric == Metric::kL1 ? std::fabs(difference) : difference * difference;
+    }
+    return metric == Metric::kL1 ? sum : std::sqrt(sum);
 }
 
 // Vectors at the edges of what a vector may be. `centre` is where the data lies.
@@ -90,14 +114,14 @@ void CheckAllPairs(const Kernels& kernels, const Space& space, const std::vector
     size_t normal_pairs = 0;
     for (size_t j = 0; j < queries.size(); ++j) {
         const RowClass query_class = space.TransformQuery(queries[j].data(), y_q.data());
-        const RowQuery query(space, queries[j].data(), y_q.data());
+        const Query query(space, queries[j].data(), y_q.data());
         for (size_t i = 0; i < rows.size(); ++i) {
             const double value = OperatorValue(kernels, space.metric(), queries[j], rows[i]);
             if (query_class == RowClass::kNaN || classes[i] == RowClass::kNaN) {
                 ASSERT_TRUE(std::isnan(value)) << "query " << j << ", row " << i;
             }
             if (query_class != RowClass::kNormal || classes[i] != RowClass::kNormal) continue;
-            const Bounds bounds = query.Bound(encoded[i].codes.data(), encoded[i].factors);
+            const Bounds bounds = query->Bound(encoded[i].codes.data(), encoded[i].factors);
             ASSERT_TRUE(std::isfinite(value)) << "query " << j << ", row " << i;
             ASSERT_LE(bounds.lower, value) << "query " << j << ", row " << i;
             ASSERT_GE(bounds.upper, value) << "query " << j << ", row " << i;
@@ -169,8 +193,8 @@ TEST(RefinementTest, SlackAloneCoversEqualVectors) {
             ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
             const EncodedRow row = Encode(space, y.data());
             ForEachKernelLevel([&](const Kernels& kernels) {
-                const RowQuery query(space, x.data(), y.data());
-                EXPECT_EQ(query.Bound(row.codes.data(), row.factors).lower, 0) << kernels.name << " " << value;
+                const Query query(space, x.data(), y.data());
+                EXPECT_EQ(query->Bound(row.codes.data(), row.factors).lower, 0) << kernels.name << " " << value;
             });
         }
     }
@@ -187,23 +211,28 @@ TEST(RefinementTest, AllowsForTheRotationOfRowAndQuery) {
         ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
         const EncodedRow row = Encode(space, y.data());
         std::vector<float> decoded(space.padded());
-        DecodeRow(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
-        double squared_error = 0;
-        for (size_t i = 0; i < y.size(); ++i) {
-            squared_error += std::pow(static_cast<double>(y[i]) - static_cast<double>(decoded[i]), 2);
-        }
-        const RowQuery query(space, x.data(), y.data());
-        EXPECT_GT(row.factors.error, std::sqrt(squared_error) + Rotation::kRelativeError * query.norm());
+        DecodeCodes(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
+        std::vector<float> z = y;
+        space.ToRowSpace(z.data());
+        const Query query(space, x.data(), y.data());
+        // Of L1 there are two rotations, whose errors may lie anywhere.
+        const bool l1 = metric == Metric::kL1;
+        const double rotation = l1 ? 2 * std::sqrt(100.0) * Rotation::kRelativeError : Rotation::kRelativeError;
+        EXPECT_GT(row.factors.error, Norm(metric, z, decoded) + rotation * query->norm());
 
         // Against the origin, whose own error is zero, what is left is the query's.
         const std::vector<int8_t> origin(space.padded(), 0);
-        const Bounds bounds = query.Bound(origin.data(), {0, 0});
+        const Bounds bounds = query->Bound(origin.data(), {0, 0});
         if (metric == Metric::kL2) {
-            EXPECT_LT(bounds.lower, query.norm() * (1 - Rotation::kRelativeError));
-            EXPECT_GT(bounds.upper, query.norm() * (1 + Rotation::kRelativeError));
+            EXPECT_LT(bounds.lower, query->norm() * (1 - Rotation::kRelativeError));
+            EXPECT_GT(bounds.upper, query->norm() * (1 + Rotation::kRelativeError));
         } else if (metric == Metric::kCosine) {
             const double operators = 2 * 100 * 0x1p-24;
-            EXPECT_LT(bounds.lower, query.norm() * query.norm() / 2 * (1 - 2 * Rotation::kRelativeError) - operators);
+            EXPECT_LT(bounds.lower, query->norm() * query->norm() / 2 * (1 - 2 * Rotation::kRelativeError) - operators);
+        } else if (l1) {
+            const double length = Norm(metric, z, std::vector<float>(z.size()));
+            EXPECT_LT(bounds.lower, length - rotation * query->norm());
+            EXPECT_GT(bounds.upper, length + rotation * query->norm());
         }
     }
 }
@@ -225,23 +254,19 @@ TEST(RefinementTest, IsNearlyAsTightAsTheQuantisationAllows) {
                 ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
                 ASSERT_EQ(space.TransformQuery(q.data(), y_q.data()), RowClass::kNormal);
                 const EncodedRow row = Encode(space, y.data());
-                DecodeRow(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
-                double squared_error = 0;
-                double squared_norm = 0;
-                for (size_t i = 0; i < space.padded(); ++i) {
-                    squared_error += std::pow(static_cast<double>(y[i] - decoded[i]), 2);
-                    squared_norm += std::pow(static_cast<double>(y[i]), 2);
-                }
-                const double error = std::sqrt(squared_error);
-                EXPECT_LT(error, 0.01 * std::sqrt(squared_norm));
+                DecodeCodes(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
+                std::vector<float> z = y;
+                space.ToRowSpace(z.data());
+                const double error = Norm(metric, z, decoded);
+                EXPECT_LT(error, 0.013 * Norm(metric, z, std::vector<float>(z.size())));
 
-                const RowQuery query(space, q.data(), y_q.data());
-                const Bounds bounds = query.Bound(row.codes.data(), row.factors);
+                const Query query(space, q.data(), y_q.data());
+                const Bounds bounds = query->Bound(row.codes.data(), row.factors);
                 const double value = OperatorValue(ActiveKernels(), metric, q, x);
                 // How far an error of the row's vector moves the value.
                 double slope = 1;
                 if (metric == Metric::kCosine) slope = std::sqrt(2 * value);
-                if (metric == Metric::kInnerProduct) slope = query.norm();
+                if (metric == Metric::kInnerProduct) slope = query->norm();
                 EXPECT_LT(value - bounds.lower, 2.1 * slope * error);
                 EXPECT_LT(bounds.upper - value, 2.1 * slope * error + error * error);
             }
@@ -256,7 +281,7 @@ TEST(RefinementTest, DecodesWithinHalfAStep) {
         const std::vector<float> y = GaussianVector(&random, space.padded(), magnitude);
         const EncodedRow row = Encode(space, y.data());
         std::vector<float> decoded(space.padded());
-        DecodeRow(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
+        DecodeCodes(row.codes.data(), row.factors.scale, space.padded(), decoded.data());
         int largest = 0;
         for (size_t i = 0; i < y.size(); ++i) {
             EXPECT_LE(std::fabs(y[i] - decoded[i]), row.factors.scale * 0.50001F);
@@ -283,6 +308,42 @@ TEST(RefinementTest, CodesAreTheSameAtEveryKernelLevel) {
     }
 }
 
+// What annex/norm_ratio.h is told of a row.
+TEST(RefinementTest, SpreadTellsHowManyCoordinatesDiffer) {
+    for (const size_t n : {64, 100, 384}) {
+        const Space space(Metric::kL1, n, 1, std::vector<float>(n, 0.0F));
+        std::vector<float> y(space.padded());
+        const auto spread = [&](const std::vector<float>& x) {
+            EXPECT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
+            const EncodedRow row = Encode(space, y.data());
+            const std::vector<float> origin(n, 0.0F);
+            std::vector<float> y_q(space.padded());
+            EXPECT_EQ(space.TransformQuery(origin.data(), y_q.data()), RowClass::kNormal);
+            return Query(space, origin.data(), y_q.data())->Bound(row.codes.data(), row.factors).spread;
+        };
+        std::vector<float> one(n, 0.0F);
+        EXPECT_EQ(spread(one), 0);
+        one[n / 2] = 3;
+        EXPECT_NEAR(spread(one), 1, 1e-3);
+        EXPECT_NEAR(spread(std::vector<float>(n, 0.5F)), static_cast<double>(n), 1e-3 * static_cast<double>(n));
+    }
+}
+
+TEST(RefinementTest, DecodedRowsComeBackToTheIndexsSpace) {
+    Random random(9);
+    for (const Metric metric : kMetrics) {
+        SCOPED_TRACE(MetricName(metric));
+        const Space space(metric, 200, 1, GaussianVector(&random, 200));
+        const std::vector<float> x = GaussianVector(&random, 200);
+        std::vector<float> y(space.padded());
+        ASSERT_EQ(space.TransformRow(x.data(), y.data()), RowClass::kNormal);
+        const EncodedRow row = Encode(space, y.data());
+        std::vector<float> decoded(space.padded());
+        DecodeRow(space, row.codes.data(), row.factors.scale, decoded.data());
+        EXPECT_LT(Norm(Metric::kL2, y, decoded), 0.01 * Norm(Metric::kL2, y, std::vector<float>(y.size())));
+    }
+}
+
 TEST(RefinementTest, ZeroRowsAndDenormalRowsHaveNoCodes) {
     const Space space(Metric::kL2, 64, 1, std::vector<float>(64, 0.0F));
     for (const float value : {0.0F, FLT_TRUE_MIN, 1e-35F}) {
@@ -303,16 +364,16 @@ TEST(RefinementTest, DistancesToCentroidsUseTheDecodedRow) {
     const std::vector<float> centroid = GaussianVector(&random, 128);
     const EncodedRow row = Encode(space, centroid.data());
     std::vector<float> decoded(128);
-    DecodeRow(row.codes.data(), row.factors.scale, 128, decoded.data());
-    const RowQuery query(space, q.data(), y_q.data());
+    DecodeCodes(row.codes.data(), row.factors.scale, 128, decoded.data());
+    const Query query(space, q.data(), y_q.data());
     double product = 0;
     double distance = 0;
     for (size_t i = 0; i < 128; ++i) {
         product += static_cast<double>(y_q[i]) * static_cast<double>(decoded[i]);
         distance += std::pow(static_cast<double>(y_q[i]) - static_cast<double>(decoded[i]), 2);
     }
-    EXPECT_NEAR(query.InnerProduct(row.codes.data(), row.factors.scale), product, 1e-4);
-    EXPECT_NEAR(query.SquaredDistance(row.codes.data(), row.factors.scale), distance, 1e-3);
+    EXPECT_NEAR(query->InnerProduct(row.codes.data(), row.factors.scale), product, 1e-4);
+    EXPECT_NEAR(query->SquaredDistance(row.codes.data(), row.factors.scale), distance, 1e-3);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ TEST(SpaceTest, KeepsWhatEachMetricMeasures) {
                 const std::vector<float> y_q = Query(space, q);
                 const double tolerance = 1e-5 * (Dot(x, x) + Dot(q, q) + Dot(mean, mean) + 1);
                 switch (metric) {
+                    case Metric::kL1:  // of L2 the sketches make use
                     case Metric::kL2:
                         EXPECT_NEAR(SquaredDistance(y_q, y_x), SquaredDistance(q, x), tolerance);
                         break;
@@ -73,7 +74,7 @@ TEST(SpaceTest, RowsAndL2QueriesLandOnTheSamePoint) {
     Random random(2);
     const std::vector<float> mean = GaussianVector(&random, 100);
     const std::vector<float> x = GaussianVector(&random, 100);
-    for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+    for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kL1}) {
         const Space space(metric, 100, 3, mean);
         EXPECT_EQ(Row(space, x), Query(space, x));
     }
@@ -126,11 +127,15 @@ TEST(SpaceTest, ClassesFollowTheNorm) {
         const std::vector<float> x = {c.value, 0, -c.value};
         std::vector<float> y(64);
         const Space l2(Metric::kL2, 3, 1, {0, 0, 0});
+        const Space l1(Metric::kL1, 3, 1, {0, 0, 0});
         const Space product(Metric::kInnerProduct, 3, 1, {0, 0, 0});
         const Space cosine(Metric::kCosine, 3, 1, {0, 0, 0});
         EXPECT_EQ(l2.TransformRow(x.data(), y.data()), c.l2);
         EXPECT_EQ(l2.TransformQuery(x.data(), y.data()), c.l2);
         EXPECT_EQ(l2.Classify(x.data()), c.l2);
+        EXPECT_EQ(l1.TransformRow(x.data(), y.data()), c.l2);
+        EXPECT_EQ(l1.TransformQuery(x.data(), y.data()), c.l2);
+        EXPECT_EQ(l1.Classify(x.data()), c.l2);
         EXPECT_EQ(product.TransformRow(x.data(), y.data()), c.product_row);
         EXPECT_EQ(product.TransformQuery(x.data(), y.data()), c.product_query);
         EXPECT_EQ(product.Classify(x.data()), c.product_row);
@@ -158,6 +163,34 @@ TEST(SpaceTest, AMeanOutOfRangeCountsAsUnknown) {
 
 TEST(SpaceTest, AMeanOfOtherDimensionsIsAnError) {
     EXPECT_THROW(Space(Metric::kL2, 3, 1, {1, 2}), Error);
+}
+
+TEST(SpaceTest, MoreDimensionsThanBoundsAreMadeForAreAnError) {
+    EXPECT_NO_THROW(Space(Metric::kL1, kMostDimensions, 1, std::vector<float>(kMostDimensions)));
+    EXPECT_THROW(Space(Metric::kL1, kMostDimensions + 1, 1, std::vector<float>(kMostDimensions + 1)), Error);
+}
+
+TEST(SpaceTest, RowsOfL1AreCodedAsTheyLie) {
+    Random random(4);
+    for (const size_t n : {1, 64, 100, 384}) {
+        const std::vector<float> mean = GaussianVector(&random, n);
+        const std::vector<float> x = GaussianVector(&random, n);
+        for (const Metric metric : kMetrics) {
+            SCOPED_TRACE(MetricName(metric));
+            const Space space(metric, n, 3, mean);
+            const std::vector<float> y = Row(space, x);
+            std::vector<float> z = y;
+            space.ToRowSpace(z.data());
+            if (metric == Metric::kL1) {
+                for (size_t i = 0; i < n; ++i) EXPECT_NEAR(z[i], x[i] - mean[i], 1e-5 * std::sqrt(Dot(y, y)));
+                for (size_t i = n; i < z.size(); ++i) EXPECT_EQ(z[i], 0);
+            } else {
+                EXPECT_EQ(z, y);
+            }
+            space.FromRowSpace(z.data());
+            EXPECT_NEAR(SquaredDistance(z, y), 0, 1e-9 * Dot(y, y));
+        }
+    }
 }
 
 }  // namespace

@@ -145,6 +145,16 @@ float RowInnerProduct(const float* query, const int8_t* codes, size_t n) {
     return sum;
 }
 
+NormSums RowNorms(const float* query, const int8_t* codes, float scale, size_t n) {
+    NormSums sums{0, 0};
+    for (size_t i = 0; i < n; ++i) {
+        const float difference = query[i] - scale * static_cast<float>(codes[i]);
+        sums.l1 += std::fabs(difference);
+        sums.l2_squared += difference * difference;
+    }
+    return sums;
+}
+
 int32_t CodeProduct(const int8_t* a, const int8_t* b, size_t n) {
     int32_t sum = 0;
     for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -337,6 +347,7 @@ constinit const Kernels kScalarKernels = {
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
+    .row_norms = RowNorms,
     .code_product = CodeProduct,
     .bit_sums = BitSums,
     .sketch_accumulate = SketchAccumulate,

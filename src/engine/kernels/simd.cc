@@ -91,6 +91,23 @@ float RowInnerProduct(const float* query, const int8_t* codes, size_t n) {
     return Sum(hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)));
 }
 
+NormSums RowNorms(const float* query, const int8_t* codes, float scale, size_t n) {
+    const FloatVector scales = hn::Set(kFloats, scale);
+    FloatVector l1_even = hn::Zero(kFloats);
+    FloatVector l1_odd = l1_even;
+    FloatVector l2_even = l1_even;
+    FloatVector l2_odd = l1_even;
+    for (size_t i = 0; i < n; i += 2 * kLanes) {
+        const FloatVector even = hn::NegMulAdd(scales, LoadCodes(codes + i), Load(query + i));
+        const FloatVector odd = hn::NegMulAdd(scales, LoadCodes(codes + i + kLanes), Load(query + i + kLanes));
+        l1_even = hn::Add(l1_even, hn::Abs(even));
+        l1_odd = hn::Add(l1_odd, hn::Abs(odd));
+        l2_even = hn::MulAdd(even, even, l2_even);
+        l2_odd = hn::MulAdd(odd, odd, l2_odd);
+    }
+    return {Sum(hn::Add(l1_even, l1_odd)), Sum(hn::Add(l2_even, l2_odd))};
+}
+
 // ---- The sketch scan
 //
 // A table look-up of 16 entries is one byte shuffle. Its results are bytes of neighbouring vectors; seen as 16-bit
@@ -379,6 +396,7 @@ constexpr Kernels kKernels = {
     .jaccard = Jaccard,
     .row_l2_squared = RowL2Squared,
     .row_inner_product = RowInnerProduct,
+    .row_norms = RowNorms,
     .code_product = CodeProduct,
     .bit_sums = BitSums,
     .sketch_accumulate = SketchAccumulate,

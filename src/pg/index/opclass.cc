@@ -21,12 +21,14 @@ namespace annex::pg {
 static constexpr OpclassInfo kVectorL2{Metric::kL2, ElementType::kVector, "l2"};
 static constexpr OpclassInfo kVectorInnerProduct{Metric::kInnerProduct, ElementType::kVector, "inner product"};
 static constexpr OpclassInfo kVectorCosine{Metric::kCosine, ElementType::kVector, "cosine"};
+static constexpr OpclassInfo kVectorL1{Metric::kL1, ElementType::kVector, "l1"};
 static constexpr OpclassInfo kHalfvecL2{Metric::kL2, ElementType::kHalfvec, "l2"};
 static constexpr OpclassInfo kHalfvecInnerProduct{Metric::kInnerProduct, ElementType::kHalfvec, "inner product"};
 static constexpr OpclassInfo kHalfvecCosine{Metric::kCosine, ElementType::kHalfvec, "cosine"};
 static constexpr OpclassInfo kSparsevecL2{Metric::kL2, ElementType::kSparsevec, "l2"};
 static constexpr OpclassInfo kSparsevecInnerProduct{Metric::kInnerProduct, ElementType::kSparsevec, "inner product"};
 static constexpr OpclassInfo kSparsevecCosine{Metric::kCosine, ElementType::kSparsevec, "cosine"};
+static constexpr OpclassInfo kHalfvecL1{Metric::kL1, ElementType::kHalfvec, "l1"};
 
 static Datum InfoDatum(const OpclassInfo& info) {
     return PointerGetDatum(&info);
@@ -179,6 +181,10 @@ ANNEX_FUNCTION(annex_vector_cosine_info) {
     return InfoDatum(kVectorCosine);
 }
 
+ANNEX_FUNCTION(annex_vector_l1_info) {
+    return InfoDatum(kVectorL1);
+}
+
 ANNEX_FUNCTION(annex_halfvec_l2_info) {
     return InfoDatum(kHalfvecL2);
 }
@@ -201,4 +207,8 @@ ANNEX_FUNCTION(annex_sparsevec_ip_info) {
 
 ANNEX_FUNCTION(annex_sparsevec_cosine_info) {
     return InfoDatum(kSparsevecCosine);
+}
+
+ANNEX_FUNCTION(annex_halfvec_l1_info) {
+    return InfoDatum(kHalfvecL1);
 }

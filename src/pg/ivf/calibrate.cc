@@ -116,7 +116,7 @@ static bool ReadRow(Calibration* calibration, Place place) {
     RowFactors factors;
     const int8* codes = reader.Read(place, heap_tid, RowOwner::kHeap, &factors);
     const bool found = codes != nullptr && factors.scale >= 0 && factors.scale < 1e38F;
-    if (found) DecodeRow(codes, factors.scale, calibration->meta->padded, calibration->row);
+    if (found) DecodeRow(SpaceOf(*calibration->prober.cached), codes, factors.scale, calibration->row);
     reader.Finish();
     return found;
 }

@@ -80,7 +80,7 @@ static void ForEachRow(Relisting* relisting, BlockNumber block, Visit visit) {
                    padded - layout.head_codes);
             codes = relisting->codes;
         }
-        DecodeRow(codes, row.factors.scale, padded, relisting->y);
+        DecodeRow(relisting->builder->space(), codes, row.factors.scale, relisting->y);
         visit(layout.At(block, slot), row.heap_tid, rows.values(layout, slot), relisting->y);
     }
 }

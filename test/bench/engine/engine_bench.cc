@@ -134,7 +134,8 @@ Options ParseOptions(std::span<char*> arguments) {
             options.truth = value;
         } else if (name == "metric") {
             options.index.metric = ParseChoice<Metric>(
-                name, value, {{"l2", Metric::kL2}, {"ip", Metric::kInnerProduct}, {"cosine", Metric::kCosine}});
+                name, value,
+                {{"l2", Metric::kL2}, {"ip", Metric::kInnerProduct}, {"cosine", Metric::kCosine}, {"l1", Metric::kL1}});
         } else if (name == "lists") {
             options.index.lists = ParseNumber(name, value);
         } else if (name == "spill") {
