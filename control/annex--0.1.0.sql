@@ -1085,6 +1085,26 @@ CREATE OPERATOR CLASS halfvec_l1_ops
 	FUNCTION 1 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
 COMMENT ON OPERATOR CLASS halfvec_l1_ops USING ivf IS 'order by taxicab distance';
 
+CREATE FUNCTION ivf_bit_hamming_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_bit_hamming_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_bit_hamming_info(internal) IS 'metric and element type of bit_hamming_ops';
+
+CREATE FUNCTION ivf_bit_jaccard_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_bit_jaccard_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_bit_jaccard_info(internal) IS 'metric and element type of bit_jaccard_ops';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	DEFAULT FOR TYPE bit USING ivf AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 (bit, bit) ivf_bit_hamming_info(internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivf IS 'order by Hamming distance';
+
+CREATE OPERATOR CLASS bit_jaccard_ops
+	FOR TYPE bit USING ivf AS
+	OPERATOR 1 <%> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 (bit, bit) ivf_bit_jaccard_info(internal);
+COMMENT ON OPERATOR CLASS bit_jaccard_ops USING ivf IS 'order by Jaccard distance';
+
 -- Filter columns: scalar columns after the vector, by which a scan passes over rows before it computes any distance.
 -- Strategies are btree's. Types that do not sort in the index have = alone.
 
@@ -1249,6 +1269,14 @@ CREATE OPERATOR CLASS halfvec_cosine_ops
 	FUNCTION 4 (halfvec, halfvec) l2_norm(halfvec),
 	FUNCTION 5 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
 COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivfflat IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	FOR TYPE bit USING ivfflat AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 (bit, bit) hamming_distance(bit, bit),
+	FUNCTION 3 (bit, bit) hamming_distance(bit, bit),
+	FUNCTION 5 (bit, bit) ivf_bit_hamming_info(internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivfflat IS 'order by Hamming distance';
 
 --]
 -- ---------------------------------------------------------------------------------------------- functions on indexes

@@ -7,6 +7,7 @@
 //   cosine:        1 - cos     >= (the same)^2 / 2 - slack
 //   inner product: -<q, x>     >= -<q, mean> - <y_q, y^> - ||y_q|| (error + slack)
 //   L1:            |q - x|_1   >= |z_q - z^|_1 - error - slack(q), z being y rotated back, and all norms of errors L1
+//   bits:          exact, a code being a bit and so are the distances
 // It is coded relative to the data's mean, not to a list: one row serves both copies, and a list can be split without
 // the heap.
 #pragma once
@@ -39,6 +40,7 @@ class RowEncoder {
 
   private:
     [[nodiscard]] RowFactors EncodeForL1(const float* y, int8_t* codes) const noexcept;
+    [[nodiscard]] RowFactors EncodeBits(const float* y, int8_t* codes) const noexcept;
 
     const Space* space_;
     size_t padded_;
@@ -63,9 +65,11 @@ class RowQuery {
     // The same from y alone. For inner product the part of its value that the mean makes is left out.
     RowQuery(const Space& space, const float* y) noexcept;
 
-    // z[padded], which is y brought to the space of rows and must outlive this object. Bound needs it for L1; for other
-    // metrics it is y.
-    void UseRowSpace(const float* z) noexcept { z_ = z; }
+    // z[padded], which is y brought to the space of rows and must outlive this object. Bound needs it for L1 and bits;
+    // for other metrics it is y.
+    void UseRowSpace(const float* z) noexcept;
+    // For bits: how many of the query are set.
+    [[nodiscard]] double bits() const noexcept { return bits_; }
 
     // Bounds of the operator's value (distance for L2, cosine and L1, negative inner product) for a row.
     [[nodiscard]] Bounds Bound(const int8_t* codes, const RowFactors& row) const noexcept;
@@ -77,6 +81,7 @@ class RowQuery {
     [[nodiscard]] double norm() const noexcept { return norm_; }  // ||y_q||
 
   private:
+    [[nodiscard]] Bounds BoundBits(const int8_t* codes) const noexcept;
     [[nodiscard]] Bounds BoundL1(const int8_t* codes, const RowFactors& row) const noexcept;
 
     const Kernels* kernels_ = nullptr;
@@ -85,6 +90,7 @@ class RowQuery {
     size_t padded_ = 0;
     Metric metric_ = Metric::kL2;
     double norm_ = 0;
+    double bits_ = 0;
     double mean_product_ = 0;    // <q, mean>, inner product only
     double relative_slack_ = 0;  // of the distance
     double absolute_slack_ = 0;

@@ -31,6 +31,9 @@
 // without the second those for the far half of the rows to .84. With weights by the share of rows that pass in place of
 // both, searches under random filters probe two to five times as many lists as they need.
 //
+// Of bits the entries are not sketches but the rows themselves (annex/sketch.h): what is estimated is exact, and lists
+// are ranked as for L2.
+//
 // For L1 lists are ranked, rows assigned and sketches made by L2. Rows have bounds of L1, and annex/norm_ratio.h takes
 // the k' best of them for the threshold of sketches.
 //
@@ -283,6 +286,7 @@ class ListSearch {
     [[nodiscard]] BoundTerms TermsOf(const RankedList& list, SketchSource source) const noexcept;
     [[nodiscard]] double Dry() const noexcept;
     void UseQuery();
+    [[nodiscard]] const SketchQuery& ListQuery() const noexcept { return feeds_bits_ ? bits_query_ : sketch_query_; }
     void Consider(float upper, double spread = 0);
     void FinishTrace() noexcept;
     void Forget();
@@ -294,6 +298,8 @@ class ListSearch {
     std::vector<float> z_;  // for L1: the same in the space of rows
     RowQuery row_query_;
     SketchQuery sketch_query_;
+    SketchQuery bits_query_;   // for bits: of the rows' entries
+    bool feeds_bits_ = false;  // the list being fed is one of these
     double mean_product_ = 0;
     float epsilon_ = 0;
     size_t max_candidates_ = 0;

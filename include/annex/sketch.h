@@ -117,6 +117,11 @@ struct SketchLayout {
 [[nodiscard]] SketchFactors EncodeSketch(const float* y, const float* centroid, size_t padded, bool inner_product,
                                          uint8_t* code) noexcept;
 
+// The entry's code of a row y[padded] of a space, in a list with this centroid. Of bits the code is the row itself, and
+// what a SketchQuery of bits adds up is the Hamming distance.
+[[nodiscard]] SketchFactors EncodeEntry(const Space& space, const float* y, const float* centroid,
+                                        uint8_t* code) noexcept;
+
 // Entries and blocks. entries[count * entry_bytes], count <= 32; missing slots of the block become dead. `block` may
 // lie anywhere.
 void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout, uint8_t* block) noexcept;
@@ -131,6 +136,9 @@ class SketchQuery {
     SketchQuery() = default;
     // Builds the table from y[padded] as TransformQuery gives it; memory is kept between calls.
     void Reset(const float* y, size_t padded);
+
+    // Builds the table of the Hamming distance from z[padded], a row of bits as Space::ToRowSpace gives it.
+    void ResetBits(const float* z, size_t padded);
 
     [[nodiscard]] const uint8_t* table() const noexcept { return table_.data(); }
     // <s, q> ~ sum_scale * sum + sum_offset, sum being what sketch_accumulate gives.

@@ -4,6 +4,7 @@
 //   cosine:        y = R(x / ||x|| - mean), so that 1 - cos = ||y_q - y_x||^2 / 2
 //   inner product: y = R(x - mean) for rows, y = R(q) for queries, so that <q, x> = <q, mean> + <y_q, y_x>
 //   L1:            y = R(x - mean); z, which is y rotated back, is what rows are coded from: |q - x|_1 = |z_q - z_x|_1
+//   bits:          as for L2, so that the Hamming distance is ||y_q - y_x||^2; z = x
 //
 // Centring matters: the rounding error of a query's look-up table grows with ||y_q||, the bound with the distance to a
 // list.
@@ -17,7 +18,12 @@
 
 namespace annex {
 
-enum class Metric : uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 = 4 };
+enum class Metric : uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 = 4, kHamming = 5, kJaccard = 6 };
+
+// Distances of bit strings, whose bits are coordinates of 0 and 1.
+[[nodiscard]] constexpr bool IsOfBits(Metric metric) noexcept {
+    return metric == Metric::kHamming || metric == Metric::kJaccard;
+}
 
 // What can be said about the distances of a row before looking at a query.
 enum class RowClass : uint8_t {
@@ -52,7 +58,7 @@ class Space {
     [[nodiscard]] RowClass Classify(const float* x) const noexcept;
 
     // From y[padded()], in place, to the space in which refinement rows are coded, and back. It is the same, but for
-    // L1, which no rotation preserves: there the rotation is undone.
+    // L1, which no rotation preserves: there the rotation is undone; and for bits, which are coded as they are.
     void ToRowSpace(float* y) const noexcept;
     void FromRowSpace(float* z) const noexcept;
 

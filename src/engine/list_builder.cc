@@ -175,7 +175,6 @@ void ListBuilder::Keep(HeapTid heap_tid, Place place, const uint8_t* values) noe
 
 // The record of row i of the batch.
 void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
-    const bool inner_product = metric_ == Metric::kInnerProduct;
     const float* y = &rows_[i * padded_];
     uint8_t* out = &records_[i * record_bytes_];
     if (kind_ == RecordKind::kRowAndEntries) {
@@ -184,7 +183,7 @@ void ListBuilder::EncodeRow(const RowEncoder& encoder, size_t i) noexcept {
         out += sizeof factors + padded_;
     }
     const auto encode_entry = [&](uint32_t list) {
-        const SketchTrailer trailer{EncodeSketch(y, centroid(list), padded_, inner_product, out), tids_[i], places_[i]};
+        const SketchTrailer trailer{EncodeEntry(*space_, y, centroid(list), out), tids_[i], places_[i]};
         std::memcpy(out + CodeBytes(padded_), &trailer, sizeof trailer);
         const size_t value_bytes = layout_.columns.value_bytes();
         if (value_bytes > 0) std::memcpy(out + layout_.values_offset(), &values_[i * value_bytes], value_bytes);

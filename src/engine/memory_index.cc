@@ -76,6 +76,11 @@ double ExactDistance(Metric metric, const float* a, const float* b, size_t dimen
     if (metric == Metric::kL2) return std::sqrt(static_cast<double>(kernels.l2_squared(a, b, dimensions)));
     if (metric == Metric::kInnerProduct) return -static_cast<double>(kernels.inner_product(a, b, dimensions));
     if (metric == Metric::kL1) return static_cast<double>(kernels.l1(a, b, dimensions));
+    if (metric == Metric::kHamming) return static_cast<double>(kernels.l2_squared(a, b, dimensions));
+    if (metric == Metric::kJaccard) {
+        const auto both = static_cast<double>(kernels.inner_product(a, b, dimensions));
+        return both == 0 ? 1 : 1 - both / (both + static_cast<double>(kernels.l2_squared(a, b, dimensions)));
+    }
     const CosineSums sums = kernels.cosine(a, b, dimensions);
     const double norms = static_cast<double>(sums.norm_a_squared) * static_cast<double>(sums.norm_b_squared);
     const double similarity = static_cast<double>(sums.inner_product) / std::sqrt(norms);

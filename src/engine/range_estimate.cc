@@ -41,6 +41,21 @@ RangeShares SharesOf(const Margin& margin) noexcept {
     return {NormalShare(margin.room / deviation), NormalShare((margin.room + margin.error) / deviation)};
 }
 
+// The squared distance of L2 beyond which no row is within a distance. Of bits a query has about twice the square of
+// its norm, the mean being half of the bits, and no row is nearer than by h / (q + h), see ListSearch::SketchUnits.
+double CertainlySquared(Metric metric, double limit, double norm) noexcept {
+    switch (metric) {
+        case Metric::kCosine:
+            return 2 * limit;
+        case Metric::kHamming:
+            return limit;
+        case Metric::kJaccard:
+            return limit < 1 ? 2 * norm * norm * limit / (1 - limit) : std::numeric_limits<float>::max();
+        default:
+            return limit * limit;
+    }
+}
+
 }  // namespace
 
 RangeShares EstimateRange(const Space& space, const CentroidTable& lists, const float* query, double radius) {
@@ -49,7 +64,7 @@ RangeShares EstimateRange(const Space& space, const CentroidTable& lists, const 
     const RowQuery row_query(space, query, y.data());
     const bool inner_product = space.metric() == Metric::kInnerProduct;
     const double limit = std::max(radius, 0.0);
-    const double certain = space.metric() == Metric::kCosine ? 2 * limit : limit * limit;
+    const double certain = CertainlySquared(space.metric(), limit, row_query.norm());
     // For L1 the radius of L2 beyond which no row can be is far from that of most rows at the distance.
     const double squared = space.metric() == Metric::kL1
                                ? certain * std::numbers::pi / 2 / static_cast<double>(space.dimensions())

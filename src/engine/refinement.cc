@@ -125,6 +125,7 @@ RowEncoder::RowEncoder(const Space& space) noexcept
 
 RowFactors RowEncoder::Encode(const float* y, int8_t* codes) const noexcept {
     if (space_->metric() == Metric::kL1) return EncodeForL1(y, codes);
+    if (IsOfBits(space_->metric())) return EncodeBits(y, codes);
     const float scale = EncodeCodes(y, padded_, codes);
     const double exact_scale = static_cast<double>(scale);
     const double squared_error = SumInDouble(padded_, [y, codes, exact_scale](size_t i) {
@@ -148,6 +149,15 @@ RowFactors RowEncoder::EncodeForL1(const float* y, int8_t* codes) const noexcept
     const double error = coding_error * (1 + Gamma(padded_ + 2)) +
                          std::sqrt(SquaredNorm(y, padded_)) * relative_slack_ + absolute_slack_;
     return {scale, RoundUp(error)};
+}
+
+// Exact: a code is a bit.
+RowFactors RowEncoder::EncodeBits(const float* y, int8_t* codes) const noexcept {
+    float z[kMostPadded];
+    std::copy(y, y + padded_, z);
+    space_->ToRowSpace(z);
+    for (size_t i = 0; i < padded_; ++i) codes[i] = z[i] > 0 ? 1 : 0;
+    return {1, 0};
 }
 
 float EncodeCodes(const float* y, size_t padded, int8_t* codes) noexcept {
@@ -198,7 +208,26 @@ RowQuery::RowQuery(const Space& space, const float* y) noexcept
             absolute_slack_ = TransformErrorL1(dimensions) * norm_ + TinySlackL1(dimensions) +
                               static_cast<double>(padded_) * 0x1p-149;
             break;
+        case Metric::kHamming:
+        case Metric::kJaccard:
+            break;
     }
+}
+
+void RowQuery::UseRowSpace(const float* z) noexcept {
+    z_ = z;
+    if (IsOfBits(metric_)) bits_ = static_cast<double>(std::count(z, z + padded_, 1.0F));
+}
+
+// Sums of zeros and ones are exact in float, and the operator divides the same numbers.
+Bounds RowQuery::BoundBits(const int8_t* codes) const noexcept {
+    const auto differing = static_cast<double>(kernels_->row_l2_squared(z_, codes, 1, padded_));
+    if (metric_ == Metric::kHamming) return {differing, differing};
+    const auto row_bits = static_cast<double>(kernels_->code_product(codes, codes, padded_));
+    const double both = (row_bits + bits_ - differing) / 2;
+    const double either = (row_bits + bits_ + differing) / 2;
+    const double distance = both == 0 ? 1 : 1 - both / either;
+    return {distance, distance};
 }
 
 Bounds RowQuery::BoundL1(const int8_t* codes, const RowFactors& row) const noexcept {
@@ -212,6 +241,7 @@ Bounds RowQuery::BoundL1(const int8_t* codes, const RowFactors& row) const noexc
 
 Bounds RowQuery::Bound(const int8_t* codes, const RowFactors& row) const noexcept {
     if (metric_ == Metric::kL1) return BoundL1(codes, row);
+    if (IsOfBits(metric_)) return BoundBits(codes);
     const double row_error = static_cast<double>(row.error);
     if (metric_ == Metric::kInnerProduct) {
         const double product = static_cast<double>(kernels_->row_inner_product(y_, codes, padded_));

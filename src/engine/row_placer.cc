@@ -50,9 +50,7 @@ void RowPlacer::Add(const Near& list, HeapTid heap_tid, const uint8_t* values) {
     const size_t padded = space_->padded();
     const SketchLayout& layout = search_.layout();
     uint8_t* entry = &entries_[placements_.size() * layout.entry_bytes()];
-    const SketchTrailer trailer{EncodeSketch(search_.y(), &centroids_[list.row * padded], padded,
-                                             space_->metric() == Metric::kInnerProduct, entry),
-                                heap_tid, 0};
+    const SketchTrailer trailer{EncodeEntry(*space_, search_.y(), &centroids_[list.row * padded], entry), heap_tid, 0};
     std::memcpy(entry + CodeBytes(padded), &trailer, sizeof trailer);
     if (layout.columns.columns() > 0) std::memcpy(entry + layout.values_offset(), values, layout.columns.value_bytes());
     placements_.push_back({list.target, entry});

@@ -13,6 +13,8 @@
 namespace annex {
 
 static constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// More than bit strings can differ in.
+static constexpr double kMostBits = 1e9;
 
 // The float nearest below or above a double, so that a bound stays one.
 static float RoundDown(double value) noexcept {
@@ -54,10 +56,12 @@ void ListSearch::Reset(const Space& space) {
 // Of a search for rows, once row_query_ and y_ are there.
 void ListSearch::UseQuery() {
     sketch_query_.Reset(y_.data(), space_->padded());
-    if (metric_ != Metric::kL1) return;
+    if (metric_ != Metric::kL1 && !IsOfBits(metric_)) return;
     z_ = y_;
     space_->ToRowSpace(z_.data());
     row_query_.UseRowSpace(z_.data());
+    if (!IsOfBits(metric_)) return;
+    bits_query_.ResetBits(z_.data(), space_->padded());
 }
 
 RowClass ListSearch::Begin(const Space& space, const float* query, float epsilon, size_t max_candidates) {
@@ -104,7 +108,7 @@ RowClass ListSearch::BeginRow(const Space& space, const float* x) {
 void ListSearch::SearchRange(double radius) noexcept {
     radius_ = radius;
     range_ = true;
-    true_bounds_ = TrueBounds(*space_, sketch_query_, row_query_.norm(), mean_product_);
+    if (!IsOfBits(metric_)) true_bounds_ = TrueBounds(*space_, sketch_query_, row_query_.norm(), mean_product_);
 }
 
 // ---- A round ----
@@ -114,7 +118,8 @@ bool ListSearch::Open() const noexcept {
 }
 
 // Operator's units to those in which sketches estimate: the squared distance of L2, or the inner product without the
-// mean's part.
+// mean's part. For bits it is the Hamming distance h; Jaccard's is 2 h / (a + q + h), a and q being the bits that are
+// set in the row and in the query, so that with a <= q + h no row is nearer than h / (q + h).
 double ListSearch::SketchUnits(double value) const noexcept {
     switch (metric_) {
         case Metric::kL2:
@@ -125,6 +130,10 @@ double ListSearch::SketchUnits(double value) const noexcept {
             return value + mean_product_;
         case Metric::kL1:
             return value * value * norm_ratio_.scale();
+        case Metric::kHamming:
+            return value;
+        case Metric::kJaccard:
+            return value < 1 ? std::min(row_query_.bits() * value / (1 - value), kMostBits) : kMostBits;
     }
     return value;
 }
@@ -150,7 +159,7 @@ void ListSearch::BeginRound(size_t k, float patience) {
 float ListSearch::SketchRadius() const noexcept {
     constexpr double kRounding = 1e-5;
     if (std::isinf(radius_)) return static_cast<float>(radius_);
-    if (range_) return true_bounds_.Threshold(radius_);
+    if (range_ && !IsOfBits(metric_)) return true_bounds_.Threshold(radius_);
     const double at = metric_ == Metric::kInnerProduct ? radius_ : std::max(radius_, 0.0);
     // A distance of L2 is at most that of L1.
     const double units = metric_ == Metric::kL1 ? at * at : SketchUnits(at);
@@ -212,6 +221,7 @@ static constexpr uint64_t kEntriesPerMatch = 50;
 
 // The look-up table's rounding is an error of its own, which counts where a list is much nearer than the query is long.
 BoundTerms ListSearch::TermsOf(const RankedList& list, SketchSource source) const noexcept {
+    if (IsOfBits(metric_)) return {0, 1, bits_query_.sum_scale(), bits_query_.sum_offset(), 0};
     if (range_) return true_bounds_.Terms({list.base, list.add_scale, list.reach, list.length}, source, radius_);
     const double sigma =
         static_cast<double>(sketch_query_.sum_scale()) * std::sqrt(static_cast<double>(space_->padded()) / 48);
@@ -222,6 +232,7 @@ BoundTerms ListSearch::TermsOf(const RankedList& list, SketchSource source) cons
 
 void ListSearch::BeginList(const RankedList& list, SketchSource source) {
     terms_ = TermsOf(list, source);
+    feeds_bits_ = IsOfBits(metric_);
     list_filter_ = filter_;
     matched_ = false;
     rows_first_ = filter_ != nullptr && filter_->rows != nullptr && passed_ * kEntriesPerMatch <= asked_;
@@ -311,7 +322,7 @@ void ListSearch::CountAdmitted(uint32_t admitted, size_t slots) noexcept {
 
 // Adds up the next code rows of a block that is cut.
 void ListSearch::SumCodes(const uint8_t* codes, size_t rows) {
-    const uint8_t* table = sketch_query_.table() + (row_in_block_ - layout_.head_rows()) * kRowBytes;
+    const uint8_t* table = ListQuery().table() + (row_in_block_ - layout_.head_rows()) * kRowBytes;
     if (cut_admitted_ != 0) ActiveKernels().sketch_accumulate(codes, rows, table, sums_);
     row_in_block_ += rows;
 }
@@ -322,7 +333,7 @@ void ListSearch::FeedBlock(const uint8_t* block, uint32_t admitted) {
     constexpr size_t kCacheLine = 64;
     for (size_t line = 0; line < sizeof(BlockTrailer); line += kCacheLine) __builtin_prefetch(block + line);
     std::fill(std::begin(sums_), std::end(sums_), 0);
-    ActiveKernels().sketch_accumulate(layout_.codes(block), layout_.code_rows(), sketch_query_.table(), sums_);
+    ActiveKernels().sketch_accumulate(layout_.codes(block), layout_.code_rows(), ListQuery().table(), sums_);
     Estimate(*TrailerOf(block), admitted);
 }
 

@@ -24,6 +24,7 @@ void ListSearch::BeginRanking() {
     terms_ = metric_ == Metric::kInnerProduct
                  ? BoundTerms{0, 0, sketch_query_.sum_scale() / 2, sketch_query_.sum_offset() / 2, kRhoWeight * norm}
                  : BoundTerms{norm * norm, 1, sketch_query_.sum_scale(), sketch_query_.sum_offset(), 0};
+    feeds_bits_ = false;
     list_filter_ = nullptr;
     rows_first_ = false;
     entries_before_ = counters_.entries;

@@ -119,6 +119,22 @@ SketchFactors EncodeSketch(const float* y, const float* centroid, size_t padded,
     };
 }
 
+SketchFactors EncodeEntry(const Space& space, const float* y, const float* centroid, uint8_t* code) noexcept {
+    constexpr uint16_t kOne = 0x3F80;  // in bfloat16
+    const size_t padded = space.padded();
+    if (!IsOfBits(space.metric()))
+        return EncodeSketch(y, centroid, padded, space.metric() == Metric::kInnerProduct, code);
+    float z[PaddedDimensions(kMostDimensions)];
+    std::copy(y, y + padded, z);
+    space.ToRowSpace(z);
+    for (size_t j = 0; j < padded / 8; ++j) {
+        unsigned bits = 0;
+        for (size_t i = 0; i < 8; ++i) bits |= static_cast<unsigned>(z[8 * j + i] > 0) << i;
+        code[j] = static_cast<uint8_t>(bits);
+    }
+    return {0, kOne, 0};
+}
+
 void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout, uint8_t* block) noexcept {
     const size_t code_bytes = CodeBytes(layout.padded);
     const size_t entry_bytes = layout.entry_bytes();
@@ -186,6 +202,18 @@ void KillSlot(BlockTrailer* trailer, size_t v) noexcept {
 // Rounding a group's value has a variance of unit^2 / 12; the P / 4 groups give <s, q> a standard deviation of 2 unit
 // sqrt(P / 48). The estimate multiplies it by k, where the sketch's own error is its deviation times a length. Rotated
 // residuals are nearly Gaussian: k = sqrt(pi / 2) ||r|| / sqrt(P), the deviation sqrt(pi / 2 - 1) ||r|| / sqrt(P).
+void SketchQuery::ResetBits(const float* z, size_t padded) {
+    table_.resize(CodeRows(padded) * kRowBytes);
+    for (size_t group = 0; group < padded / 4; ++group) {
+        unsigned bits = 0;
+        for (size_t i = 0; i < 4; ++i) bits |= static_cast<unsigned>(z[4 * group + i] > 0) << i;
+        for (unsigned m = 0; m < 16; ++m) table_[16 * group + m] = static_cast<uint8_t>(std::popcount(m ^ bits));
+    }
+    sum_scale_ = 1;
+    sum_offset_ = 0;
+    noise_ = 0;
+}
+
 void SketchQuery::Reset(const float* y, size_t padded) {
     constexpr int kFractionBits = 6;
     constexpr float kFullScale = 255 << kFractionBits;

@@ -76,6 +76,7 @@ Space::Space(Metric metric, size_t dimensions, uint64_t seed, std::vector<float>
 
 RowClass Space::Classify(const float* x) const noexcept {
     if (metric_ == Metric::kCosine) return ClassifyForCosine(SquaredNorm(x, dimensions()));
+    if (IsOfBits(metric_)) return RowClass::kNormal;
     return ClassifyForL2(x, mean_);
 }
 
@@ -90,7 +91,7 @@ RowClass Space::TransformRow(const float* x, float* y) const noexcept {
             y[i] = static_cast<float>(static_cast<double>(x[i]) * inverse_norm - static_cast<double>(mean_[i]));
         }
     } else {
-        const RowClass row_class = ClassifyForL2(x, mean_);
+        const RowClass row_class = Classify(x);
         if (row_class != RowClass::kNormal) return row_class;
         for (size_t i = 0; i < n; ++i) y[i] = x[i] - mean_[i];
     }
@@ -118,13 +119,20 @@ RowClass Space::TransformQuery(const float* q, float* y) const noexcept {
 }
 
 void Space::ToRowSpace(float* y) const noexcept {
-    if (metric_ != Metric::kL1) return;
+    const bool bits = IsOfBits(metric_);
+    if (metric_ != Metric::kL1 && !bits) return;
     rotation_.ApplyInverse(y);
-    std::fill(y + dimensions(), y + padded(), 0.0F);  // but for rounding they were
+    if (bits)
+        for (size_t i = 0; i < dimensions(); ++i) y[i] = std::round(y[i] + mean_[i]);  // 0 or 1 but for rounding
+    std::fill(y + dimensions(), y + padded(), 0.0F);                                   // but for rounding they were
 }
 
 void Space::FromRowSpace(float* z) const noexcept {
-    if (metric_ == Metric::kL1) rotation_.Apply(z);
+    const bool bits = IsOfBits(metric_);
+    if (metric_ != Metric::kL1 && !bits) return;
+    if (bits)
+        for (size_t i = 0; i < dimensions(); ++i) z[i] -= mean_[i];
+    rotation_.Apply(z);
 }
 
 }  // namespace annex

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "annex/kernels.h"
+#include "annex/memory_index.h"
 #include "annex/random.h"
 #include "annex/space.h"
 
@@ -42,6 +43,9 @@ inline double OperatorValue(const Kernels& kernels, Metric metric, const std::ve
         }
         case Metric::kL1:
             return static_cast<double>(kernels.l1(a.data(), b.data(), n));
+        case Metric::kHamming:
+        case Metric::kJaccard:
+            return ExactDistance(metric, a.data(), b.data(), n);
     }
     return 0;
 }
@@ -69,6 +73,10 @@ inline const char* MetricName(Metric metric) {
             return "cosine";
         case Metric::kL1:
             return "L1";
+        case Metric::kHamming:
+            return "hamming";
+        case Metric::kJaccard:
+            return "jaccard";
     }
     return "?";
 }

@@ -55,6 +55,8 @@ TEST(SpaceTest, KeepsWhatEachMetricMeasures) {
                 switch (metric) {
                     case Metric::kL1:  // of L2 the sketches make use
                     case Metric::kL2:
+                    case Metric::kHamming:
+                    case Metric::kJaccard:
                         EXPECT_NEAR(SquaredDistance(y_q, y_x), SquaredDistance(q, x), tolerance);
                         break;
                     case Metric::kCosine:

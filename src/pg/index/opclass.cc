@@ -12,8 +12,10 @@ extern "C" {
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
+#include "utils/varbit.h"
 }
 
 namespace annex::pg {
@@ -29,6 +31,8 @@ static constexpr OpclassInfo kSparsevecL2{Metric::kL2, ElementType::kSparsevec, 
 static constexpr OpclassInfo kSparsevecInnerProduct{Metric::kInnerProduct, ElementType::kSparsevec, "inner product"};
 static constexpr OpclassInfo kSparsevecCosine{Metric::kCosine, ElementType::kSparsevec, "cosine"};
 static constexpr OpclassInfo kHalfvecL1{Metric::kL1, ElementType::kHalfvec, "l1"};
+static constexpr OpclassInfo kBitHamming{Metric::kHamming, ElementType::kBit, "hamming"};
+static constexpr OpclassInfo kBitJaccard{Metric::kJaccard, ElementType::kBit, "jaccard"};
 
 static Datum InfoDatum(const OpclassInfo& info) {
     return PointerGetDatum(&info);
@@ -70,6 +74,11 @@ bool IndexHasImages(Oid index_oid) {
 }
 
 int IndexDimensions(Relation index, int most, bool advise) {
+    const FormData_pg_attribute* column = TupleDescAttr(RelationGetDescr(index), 0);
+    // It takes classes of bit, and its values differ in length.
+    if (column->atttypid == VARBITOID)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("type not supported for %s index", get_am_name(index->rd_rel->relam))));
     const int dimensions = ColumnDimensions(index);
     const char* type = dimensions < 0 ? BareTypeName(index->rd_opcintype[0]) : nullptr;
     if (dimensions < 0)
@@ -129,6 +138,23 @@ static const float* SparseFloats(const FloatReader& reader, Datum datum, Dimensi
     return reader.buffer;
 }
 
+// Bits as coordinates of 0 and 1.
+static const float* BitsAsFloats(const FloatReader& reader, Datum datum, bool query) {
+    auto* value = DatumGetVarBitP(datum);
+    if (VARBITLEN(value) != reader.dimensions) {
+        if (query)
+            ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                            errmsg("different bit lengths %d and %d", reader.dimensions, VARBITLEN(value))));
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("expected %d dimensions, not %d", reader.dimensions, VARBITLEN(value))));
+    }
+    const bits8* bits = VARBITS(value);
+    for (int i = 0; i < reader.dimensions; i++)
+        reader.buffer[i] = static_cast<float>(bits[i / BITS_PER_BYTE] >> (BITS_PER_BYTE - 1 - i % BITS_PER_BYTE) & 1);
+    FreeIfCopy(value, datum);
+    return reader.buffer;
+}
+
 static const float* Read(const FloatReader& reader, Datum datum, DimensionsCheck check) {
     switch (reader.opclass->element) {
         case ElementType::kVector:
@@ -137,6 +163,8 @@ static const float* Read(const FloatReader& reader, Datum datum, DimensionsCheck
             return Floats<HalfVector>(reader, datum, check);
         case ElementType::kSparsevec:
             return SparseFloats(reader, datum, check);
+        case ElementType::kBit:
+            return BitsAsFloats(reader, datum, check == CheckSameDimensions);
     }
     elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
 }
@@ -157,6 +185,8 @@ static int DimensionsOf(const FloatReader& reader, Datum datum) {
             return DatumGetDense<HalfVector>(datum)->dim;
         case ElementType::kSparsevec:
             return DatumGetSparsevec(datum)->dim;
+        case ElementType::kBit:
+            return VARBITLEN(DatumGetVarBitP(datum));
     }
     elog(ERROR, "unknown element type %d", static_cast<int>(reader.opclass->element));
 }
@@ -207,6 +237,14 @@ ANNEX_FUNCTION(annex_sparsevec_ip_info) {
 
 ANNEX_FUNCTION(annex_sparsevec_cosine_info) {
     return InfoDatum(kSparsevecCosine);
+}
+
+ANNEX_FUNCTION(annex_bit_hamming_info) {
+    return InfoDatum(kBitHamming);
+}
+
+ANNEX_FUNCTION(annex_bit_jaccard_info) {
+    return InfoDatum(kBitJaccard);
 }
 
 ANNEX_FUNCTION(annex_halfvec_l1_info) {

@@ -11,7 +11,7 @@
 namespace annex::pg {
 
 // Numbers are stored in meta pages.
-enum class ElementType : uint8 { kVector = 1, kHalfvec = 2, kSparsevec = 5 };
+enum class ElementType : uint8 { kVector = 1, kHalfvec = 2, kBit = 3, kSparsevec = 5 };
 
 struct OpclassInfo {
     Metric metric;

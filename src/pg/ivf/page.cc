@@ -103,8 +103,7 @@ void ReadMeta(Relation index, MetaPage* meta) {
         ReportCorrupted(index, 0, "the meta page has an unknown format version");
     if (meta->dimensions < 1 || meta->dimensions > kMaxDimensions || meta->padded != PaddedDimensions(meta->dimensions))
         ReportCorrupted(index, 0, "the number of dimensions is impossible");
-    if (meta->metric != Metric::kL2 && meta->metric != Metric::kInnerProduct && meta->metric != Metric::kCosine &&
-        meta->metric != Metric::kL1)
+    if (meta->metric < Metric::kL2 || meta->metric > Metric::kJaccard)
         ReportCorrupted(index, 0, "the metric is unknown");
     if (meta->element != OpclassOf(index).element)
         ReportCorrupted(index, 0, "the element type is not that of the operator class");

@@ -126,6 +126,7 @@ struct Verifier {
     void CheckValues(BlockNumber block, const uint8* values);
     void CheckEntry(BlockNumber block, ListId list, const SketchTrailer& entry, const uint8* values);
     void CheckCentroidEntry(BlockNumber block, const SketchTrailer& entry);
+    void CheckBits(BlockNumber block, const RowHeader& row, const int8* codes, uint32 count);
     void CheckCodes(BlockNumber block, const int8* codes, uint32 count);
     void CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot);
     void CheckCentroidRow(BlockNumber block, Place place, HeapTid target);

@@ -2,6 +2,8 @@
 // were noted before.
 #include "pg/ivf/verify.h"
 
+#include <algorithm>
+
 extern "C" {
 #include "access/htup_details.h"
 }
@@ -95,7 +97,9 @@ void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& e
     const float f_add = Bf16ToFloat(entry.factors.f_add);
     const float f_rescale = Bf16ToFloat(entry.factors.f_rescale);
     const float f_error = Bf16ToFloat(entry.factors.f_error);
-    if (!IsFinite(f_add) || !IsFinite(f_rescale) || f_rescale > 0 || !IsFinite(f_error) || f_error < 0)
+    const bool bits = IsOfBits(meta.metric) && list != kRootList;
+    if (bits ? f_add != 0 || f_rescale != 1 || f_error != 0
+             : !IsFinite(f_add) || !IsFinite(f_rescale) || f_rescale > 0 || !IsFinite(f_error) || f_error < 0)
         Report(block, "the factors of a sketch are impossible");
     if (list == kRootList) {
         CheckCentroidEntry(block, entry);
@@ -160,6 +164,11 @@ void Verifier::CheckCodes(BlockNumber block, const int8* codes, uint32 count) {
     if (memchr(codes, 0x80, count) != nullptr) Report(block, "a code of a row is out of range");
 }
 
+void Verifier::CheckBits(BlockNumber block, const RowHeader& row, const int8* codes, uint32 count) {
+    const bool bits = std::all_of(codes, codes + count, [](int8 code) { return code == 0 || code == 1; });
+    if (!bits || row.factors.scale != 1 || row.factors.error != 0) Report(block, "a row of bits has other codes");
+}
+
 void Verifier::CheckCentroidRow(BlockNumber block, Place place, HeapTid target) {
     if (!strict) return;
     const uint32 list = NumberOf(TargetList(target));
@@ -179,6 +188,7 @@ void Verifier::CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot
         CheckCentroidRow(block, place, row.heap_tid);
         return;
     }
+    if (IsOfBits(meta.metric)) CheckBits(block, row, rows_page.codes(layout, slot), layout.head_codes);
     CheckTid(block, row.heap_tid);
     rows++;
     const uint8* values = rows_page.values(layout, slot);
