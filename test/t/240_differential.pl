@@ -25,10 +25,12 @@ sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
 # Tables -----------------------------------------------------------------------------------------------------------
 
-my %opclasses = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops', '<+>' => 'l1_ops');
+my %dense = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops', '<+>' => 'l1_ops');
+my %opclasses = (vector => \%dense, halfvec => \%dense, bit => { '<~>' => 'hamming_ops', '<%>' => 'jaccard_ops' });
+my @types = qw(vector halfvec bit);
 # near the ends of a type's range
 my %odd_values = (vector => [qw(1e-30 1e15 -7)], halfvec => [qw(6e-8 65504 -7)]);
-my $type = 'halfvec';
+my $type = $types[-1];
 my ($dimensions, $operator, @known);
 
 # A vector in SQL: near one of few centres, or one that there is already, or an odd one.
@@ -36,6 +38,7 @@ sub vector
 {
 	my $kind = draw(\$state, 20);
 	return 'NULL' if $kind == 0;
+	return bits($kind) if $type eq 'bit';
 	return "array_fill(0, ARRAY[$dimensions])::$type" if $kind == 1;
 	return 'array_fill(' . pick(@{ $odd_values{$type} }) . "::real, ARRAY[$dimensions])::$type" if $kind == 2;
 	return pick(@known) if @known && $kind < 6;
@@ -54,6 +57,18 @@ sub vector
 	return $vector;
 }
 
+# A bit string in SQL: no bit or all bits set, or one that there is already, or near one of few centres.
+sub bits
+{
+	my ($kind) = @_;
+	return "repeat('" . ($kind - 1) . "', $dimensions)::bit($dimensions)" if $kind < 3;
+	return pick(@known) if @known && $kind < 6;
+	my $centre = draw(\$state, 5);
+	my $bits = "'" . join('', map { (cos($centre * $_) > 0.2) ^ (uniform(\$state) < 0.1) ? 1 : 0 } 1 .. $dimensions) . "'::bit($dimensions)";
+	push @known, $bits if @known < 50;
+	return $bits;
+}
+
 sub insert
 {
 	my ($rows) = @_;
@@ -62,15 +77,16 @@ sub insert
 
 sub new_table
 {
-	$type = $type eq 'vector' ? 'halfvec' : 'vector';
+	push @types, shift @types;
+	$type = $types[-1];
 	$dimensions = pick(1, 2, 3, 7, 16, 24, 33, 64, 65, 130, 1100, 9000);
-	$operator = pick(sort keys %opclasses);
+	$operator = pick(sort keys %{ $opclasses{$type} });
 	@known = ();
 	my $rows = $dimensions > 1000 ? draw(\$state, 30) : $dimensions > 40 ? draw(\$state, 300) : draw(\$state, 700);
 	my $lists = pick('', 'lists = 1', 'lists = ' . (2 + draw(\$state, 20)));
 	my $with = 'WITH (' . join(', ', grep { $_ } $lists, 'spill = ' . pick(qw(auto on off))) . ')';
 	my @statements = ('DROP TABLE IF EXISTS t', "CREATE TABLE t (id serial, v $type($dimensions), tag int)");
-	my $index = "CREATE INDEX t_v ON t USING ivf (v ${type}_$opclasses{$operator}) $with";
+	my $index = "CREATE INDEX t_v ON t USING ivf (v ${type}_$opclasses{$type}{$operator}) $with";
 	push @statements, $index if draw(\$state, 3) == 0;
 	push @statements, insert($rows) if $rows;
 	push @statements, $index unless grep { $_ eq $index } @statements;
@@ -102,9 +118,9 @@ sub change
 sub query_vector
 {
 	my $vector = vector();
-	return $vector eq 'NULL' ? vector_of_ones() : $vector =~ /^'/ ? "$vector\::$type" : $vector;
+	return $vector eq 'NULL' ? vector_of_ones() : $vector =~ /^'\[/ ? "$vector\::$type" : $vector;
 }
-sub vector_of_ones { return "array_fill(1, ARRAY[$dimensions])::$type" }
+sub vector_of_ones { return $type eq 'bit' ? bits(2) : "array_fill(1, ARRAY[$dimensions])::$type" }
 
 sub filter
 {

@@ -14,7 +14,7 @@ use IvfData;
 
 our @EXPORT = qw(@written_indexes %kinds_of_work create_written written_ok vacuumed_ok start_pgbench finish_pgbench);
 
-our @written_indexes = qw(t_empty t_l2 t_cosine wide_l2);
+our @written_indexes = qw(t_empty t_l2 t_cosine t_bits wide_l2);
 
 sub create_written
 {
@@ -26,6 +26,7 @@ CREATE INDEX t_empty ON t USING ivf (v vector_ip_ops) WITH (spill = on);
 INSERT INTO t (v) SELECT point(i, 24) FROM generate_series(1, 500) i;
 CREATE INDEX t_l2 ON t USING ivf (v vector_l2_ops, n) WITH (lists = 5, spill = on);
 CREATE INDEX t_cosine ON t USING ivf (v vector_cosine_ops);
+CREATE INDEX t_bits ON t USING ivf ((binary_quantize(v)::bit(24)) bit_jaccard_ops) WITH (lists = 4, spill = on);
 -- rows of two pages, and none; they are costly to compute, which is done once here
 CREATE TABLE wide (id bigserial, v vector(9000));
 CREATE INDEX wide_l2 ON wide USING ivf (v vector_l2_ops, id) WITH (spill = on);
@@ -43,24 +44,25 @@ sub written_ok
 	verify_ok($node, $name, @written_indexes);
 	compare_is($node, $name, 't', $_, 'point(-1, 24)') for '<->', '<#>', '<=>';
 	compare_is($node, $name, 'wide', '<->', 'point(-1, 9000)');
-	filtered_is($node, $name, 't', 'n > 0', 'point(-1, 24)');
-	filtered_is($node, $name, 'wide', 'id % 2 = 0 AND id > 10', 'point(-1, 9000)');
+	filtered_is($node, $name, 't_l2', 't WHERE n > 0', 'v <->', 'point(-1, 24)');
+	filtered_is($node, $name, 'wide_l2', 'wide WHERE id % 2 = 0 AND id > 10', 'v <->', 'point(-1, 9000)');
+	filtered_is($node, $name, 't_bits', 't WHERE n > 0', 'binary_quantize(v)::bit(24) <%>', 'binary_quantize(point(-1, 24))');
 	return;
 }
 
 # The rows that satisfy a condition come in the order in which sorting gives them.
 sub filtered_is
 {
-	my ($node, $name, $table, $condition, $query) = @_;
-	my $nearest = $node->safe_psql('postgres', "SELECT $query");
-	my $distances = "SELECT coalesce(array_agg(distance)::text, '{}') FROM (SELECT v <-> '$nearest' AS distance FROM $table WHERE $condition"
-	  . " ORDER BY v <-> '$nearest') s;";
+	my ($node, $name, $index, $rows, $distance_to, $query) = @_;
+	my $nearest = "'" . $node->safe_psql('postgres', "SELECT $query") . "'";
+	my $distances = "SELECT coalesce(array_agg(distance)::text, '{}') FROM (SELECT $distance_to $nearest AS distance FROM $rows"
+	  . " ORDER BY $distance_to $nearest) s;";
 	my $answers = $node->safe_psql('postgres', 'SET ivf.probes = 32768; SET ivf.epsilon = 10; SET enable_bitmapscan = off;'
 		. "SET enable_seqscan = off; EXPLAIN $distances $distances SET enable_indexscan = off; SET enable_seqscan = on; $distances");
 	my @answers = $answers =~ /^(\{.*\})$/mg;
 	local $Test::Builder::Level = $Test::Builder::Level + 2;
-	like($answers, qr/using ${table}_l2/, "$name: $table where $condition by the index");
-	return is($answers[0], $answers[1], "$name: $table where $condition as sorted");
+	like($answers, qr/using $index/, "$name: $rows by $index");
+	return is($answers[0], $answers[1], "$name: $rows as sorted");
 }
 
 # What dead rows and interrupted changes have left is cleared away.
