@@ -92,6 +92,17 @@ SELECT query, compare(query) FROM unnest(ARRAY[
 	'SELECT id FROM hashed WHERE cat = 3 OR big IN (7, 8, 9) ORDER BY v <-> $q LIMIT 70']) query;
 DROP TABLE hashed;
 
+-- Other types
+CREATE TABLE others AS SELECT i AS id, binary_quantize(point(i, 64))::bit(64) AS b, point(i, 30)::vector(30)::sparsevec(30) AS s, i % 100 AS cat FROM generate_series(1, 2000) i;
+CREATE INDEX ON others USING ivf (b bit_hamming_ops);
+CREATE INDEX ON others USING ivf (s sparsevec_l2_ops);
+CREATE INDEX ON others (cat);
+VACUUM ANALYZE others;
+SELECT query, compare(query) FROM unnest(ARRAY[
+	'SELECT b <~> repeat(''01'', 32)::bit(64) FROM others WHERE cat < 20 ORDER BY b <~> repeat(''01'', 32)::bit(64) LIMIT 10',
+	'SELECT id FROM others WHERE cat < 20 ORDER BY s <-> ''{1:1,3:1}/30''::sparsevec LIMIT 10']) query;
+DROP TABLE others;
+
 -- Few rows are kept without being sorted, many and wide ones are: what the Sort gives, and whether it has sorted.
 CREATE FUNCTION sorted(query text, memory text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -99,6 +99,18 @@ ElementType ElementsOf(const IndexOptInfo* info) {
     return element;
 }
 
+// Of the dense types alone it is known what a distance costs.
+Cost DistanceCost(ElementType element, const OpExpr* call) {
+    switch (element) {
+        case ElementType::kVector:
+            return VectorDistanceCost(call->args);
+        case ElementType::kHalfvec:
+            return HalfvecDistanceCost(call->args);
+        default:
+            return 0;
+    }
+}
+
 // What a distance costs more than its function says. Ours say all of it, pgvector's that they are as cheap as an
 // addition.
 Cost UnpricedDistance(PlannerInfo* root, const IndexPath* ordered) {
@@ -109,9 +121,7 @@ Cost UnpricedDistance(PlannerInfo* root, const IndexPath* ordered) {
     if (OidIsValid(get_func_support(call->opfuncid))) return 0;
     QualCost known{0, 0};
     add_function_cost(root, call->opfuncid, distance, &known);
-    const Cost cost = ElementsOf(ordered->indexinfo) == ElementType::kHalfvec ? HalfvecDistanceCost(call->args)
-                                                                              : VectorDistanceCost(call->args);
-    return std::max(cost - known.per_tuple, 0.0);
+    return std::max(DistanceCost(ElementsOf(ordered->indexinfo), call) - known.per_tuple, 0.0);
 }
 
 Estimate::Estimate(const FilteredScan& scan)
