@@ -286,6 +286,8 @@ class ListSearch {
     [[nodiscard]] BoundTerms TermsOf(const RankedList& list, SketchSource source) const noexcept;
     [[nodiscard]] double Dry() const noexcept;
     void UseQuery();
+    uint32_t BoundsOf(const BlockTrailer& trailer, const BoundTerms& terms, float threshold,
+                      float* bounds) const noexcept;
     [[nodiscard]] const SketchQuery& ListQuery() const noexcept { return feeds_bits_ ? bits_query_ : sketch_query_; }
     void Consider(float upper, double spread = 0);
     void FinishTrace() noexcept;

@@ -42,7 +42,7 @@ RangeShares SharesOf(const Margin& margin) noexcept {
 }
 
 // The squared distance of L2 beyond which no row is within a distance. Of bits a query has about twice the square of
-// its norm, the mean being half of the bits, and no row is nearer than by h / (q + h), see ListSearch::SketchUnits.
+// its norm, the mean being half of the bits, and no row is nearer than by h / (q + h), having at most q + h bits.
 double CertainlySquared(Metric metric, double limit, double norm) noexcept {
     switch (metric) {
         case Metric::kCosine:

@@ -13,7 +13,7 @@
 namespace annex {
 
 static constexpr float kInfinity = std::numeric_limits<float>::infinity();
-// More than bit strings can differ in.
+// More than a bound of bit strings can be.
 static constexpr double kMostBits = 1e9;
 
 // The float nearest below or above a double, so that a bound stays one.
@@ -118,8 +118,8 @@ bool ListSearch::Open() const noexcept {
 }
 
 // Operator's units to those in which sketches estimate: the squared distance of L2, or the inner product without the
-// mean's part. For bits it is the Hamming distance h; Jaccard's is 2 h / (a + q + h), a and q being the bits that are
-// set in the row and in the query, so that with a <= q + h no row is nearer than h / (q + h).
+// mean's part. For Hamming's distance h it is h; Jaccard's is d = 2 h / (a + q + h), a and q being the bits that are
+// set in the row and in the query, which grows with d / (2 - d) = h / (a + q).
 double ListSearch::SketchUnits(double value) const noexcept {
     switch (metric_) {
         case Metric::kL2:
@@ -133,7 +133,7 @@ double ListSearch::SketchUnits(double value) const noexcept {
         case Metric::kHamming:
             return value;
         case Metric::kJaccard:
-            return value < 1 ? std::min(row_query_.bits() * value / (1 - value), kMostBits) : kMostBits;
+            return value <= 1 ? value / (2 - value) : kMostBits;
     }
     return value;
 }
@@ -363,12 +363,34 @@ uint32_t ListSearch::AdmittedEntries(const uint8_t* entries, size_t count) {
     return admitted;
 }
 
+// h / (a + q) of 32 rows, rounded down, see SketchUnits; nothing is further away than where both have no bit. Bit v of
+// the result is set where it is below the threshold.
+static uint32_t JaccardBounds(const uint32_t* sums, const uint16_t* row_bits, float query_bits, float threshold,
+                              float* bounds) noexcept {
+    constexpr float kBelow = 1 - 0x1p-22F;
+    for (size_t v = 0; v < kBlockSize; v++) {
+        const float bits = static_cast<float>(row_bits[v]) + query_bits;
+        bounds[v] = bits > 0 ? static_cast<float>(sums[v]) / bits * kBelow : kBelow;
+    }
+    uint32_t mask = 0;
+    for (size_t v = 0; v < kBlockSize; v++) mask |= (bounds[v] < threshold ? 1U : 0U) << v;
+    return mask;
+}
+
+// Bounds of the rows of a block by these terms, and which of them are below the threshold.
+uint32_t ListSearch::BoundsOf(const BlockTrailer& trailer, const BoundTerms& terms, float threshold,
+                              float* bounds) const noexcept {
+    if (feeds_bits_ && metric_ == Metric::kJaccard)
+        return JaccardBounds(sums_, trailer.f_error, static_cast<float>(row_query_.bits()), threshold, bounds);
+    return ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms, threshold,
+                                         bounds);
+}
+
 // Bounds of a block whose sums are complete; what may matter becomes a survivor.
 void ListSearch::Estimate(const BlockTrailer& trailer, uint32_t admitted) {
     if (admitted == 0) return;
     float bounds[kBlockSize];
-    uint32_t mask = ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms_,
-                                                  threshold_, bounds);
+    uint32_t mask = BoundsOf(trailer, terms_, threshold_, bounds);
     if (Open()) mask = UINT32_MAX;  // no live row is ever lost to a bound that overflowed
     if (range_)
         for (size_t v = 0; v < kBlockSize; v++) mask |= (std::isnan(bounds[v]) ? 1U : 0U) << v;
@@ -413,7 +435,7 @@ void ListSearch::TraceSketches(const BlockTrailer& trailer, size_t first) {
     BoundTerms terms = terms_;
     terms.error_scale = 0;
     float estimates[kBlockSize];
-    ActiveKernels().sketch_bounds(sums_, trailer.f_add, trailer.f_rescale, trailer.f_error, terms, 0, estimates);
+    BoundsOf(trailer, terms, 0, estimates);
     size_t v = 0;
     for (size_t i = first; i < survivors_.size(); i++, v++) {
         while (trailer.place[v] != survivors_[i].place || !trailer.heap_tid[v].valid()) v++;

@@ -127,12 +127,14 @@ SketchFactors EncodeEntry(const Space& space, const float* y, const float* centr
     float z[PaddedDimensions(kMostDimensions)];
     std::copy(y, y + padded, z);
     space.ToRowSpace(z);
+    unsigned set = 0;
     for (size_t j = 0; j < padded / 8; ++j) {
         unsigned bits = 0;
         for (size_t i = 0; i < 8; ++i) bits |= static_cast<unsigned>(z[8 * j + i] > 0) << i;
         code[j] = static_cast<uint8_t>(bits);
+        set += static_cast<unsigned>(std::popcount(bits));
     }
-    return {0, kOne, 0};
+    return {0, kOne, static_cast<uint16_t>(set)};
 }
 
 void PackBlock(const uint8_t* entries, size_t count, const SketchLayout& layout, uint8_t* block) noexcept {

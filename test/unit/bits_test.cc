@@ -56,7 +56,8 @@ TEST(BitsTest, RowsAreCodedExactly) {
             std::vector<float> decoded(space.padded());
             DecodeRow(space, codes.data(), factors.scale, decoded.data());
             std::vector<uint8_t> code(space.padded() / 8);
-            (void)EncodeEntry(space, decoded.data(), nullptr, code.data());
+            const SketchFactors entry = EncodeEntry(space, decoded.data(), nullptr, code.data());
+            EXPECT_EQ(entry.f_error, std::count(codes.begin(), codes.end(), 1)) << "bits that are set";
             for (size_t i = 0; i < space.padded(); ++i) ASSERT_EQ(code[i / 8] >> i % 8 & 1, codes[i]);
         }
     }
@@ -90,6 +91,23 @@ TEST(BitsTest, AllListsGiveTheExactAnswer) {
                             << testing::MetricName(metric) << " " << kernels.name << " row " << i;
                 }
             });
+        }
+    }
+}
+
+// Entries alone tell how far a row is: of rows without any order few are read.
+TEST(BitsTest, EntriesTellWhatIsNear) {
+    constexpr size_t kBits = 128;
+    Random random(9);
+    std::vector<float> x(4000 * kBits);
+    for (float& bit : x) bit = random.Uniform() < 0.4 ? 1 : 0;
+    const VectorView rows{x.data(), 4000, kBits};
+    for (const Metric metric : kBitMetrics) {
+        const MemoryIndex index(rows, {.metric = metric});
+        MemorySearcher searcher(index);
+        for (size_t q = 0; q < 20; ++q) {
+            (void)searcher.Search(rows.row(q * 190), {.k = 10, .probes = index.lists()});
+            EXPECT_LT(searcher.counters().refined, 300U) << testing::MetricName(metric);
         }
     }
 }

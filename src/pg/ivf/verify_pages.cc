@@ -98,7 +98,7 @@ void Verifier::CheckEntry(BlockNumber block, ListId list, const SketchTrailer& e
     const float f_rescale = Bf16ToFloat(entry.factors.f_rescale);
     const float f_error = Bf16ToFloat(entry.factors.f_error);
     const bool bits = IsOfBits(meta.metric) && list != kRootList;
-    if (bits ? f_add != 0 || f_rescale != 1 || f_error != 0
+    if (bits ? f_add != 0 || f_rescale != 1 || entry.factors.f_error > meta.dimensions
              : !IsFinite(f_add) || !IsFinite(f_rescale) || f_rescale > 0 || !IsFinite(f_error) || f_error < 0)
         Report(block, "the factors of a sketch are impossible");
     if (list == kRootList) {
