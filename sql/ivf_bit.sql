@@ -254,4 +254,18 @@ SELECT statement, e.* FROM unnest(ARRAY['any_length bit_hamming_ops', 'one', 'on
 	error_of('CREATE INDEX ON bad USING ivfflat (' || statement || ')') e;
 SELECT e.* FROM error_of('CREATE INDEX ON bad USING ivf (one vector_l2_ops)') e;
 
+-- Bits that end before their number, or go on behind it, by a cast that nobody should create
+CREATE CAST (bytea AS bit) WITHOUT FUNCTION;
+CREATE TABLE broken (b bit(16000));
+CREATE INDEX broken_ivf ON broken USING ivf (b bit_hamming_ops);
+-- numbers as little-endian machines store them
+SET enable_seqscan = off;
+SELECT bytes, e.* FROM unnest(ARRAY['\x803e0000', '\x803e000000']) bytes,
+	error_of(format('INSERT INTO broken VALUES (%L::bytea::"bit")', bytes)) e;
+SELECT bytes, e.* FROM unnest(ARRAY['\x803e0000', '\x803e000000', '\x803e', '\xffffffff', '\xffffff7f00']) bytes,
+	error_of(format('SELECT FROM broken ORDER BY b <~> %L::bytea::"bit"', bytes)) e;
+RESET enable_seqscan;
+DROP TABLE broken;
+DROP CAST (bytea AS bit);
+
 DROP SCHEMA ivf_bit CASCADE;

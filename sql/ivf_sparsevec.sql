@@ -218,4 +218,19 @@ SELECT compare('SELECT id, v <=> ''{7:2}/100000'' AS distance FROM odd ORDER BY 
 -- Recall is that of the values
 SELECT recall >= 0.9 AS recall, measured FROM annex_recall('big_cosine_ivf', 10, 50);
 
+-- An index beyond the dimensions, by a cast that nobody should create: of a row and of a query
+CREATE CAST (bytea AS sparsevec) WITHOUT FUNCTION;
+-- numbers as little-endian machines store them
+CREATE FUNCTION native(VARIADIC words int[]) RETURNS bytea LANGUAGE sql AS $$
+	SELECT string_agg(substr(b, 4, 1) || substr(b, 3, 1) || substr(b, 2, 1) || substr(b, 1, 1), '' ORDER BY n)
+	FROM unnest(words) WITH ORDINALITY w (word, n), int4send(word) b
+$$;
+SET enable_seqscan = off;
+SELECT dimensions, at, statement, e.* FROM (VALUES (1024, 'small'), (1000000, 'big')) t (dimensions, name),
+	unnest(ARRAY[2000000000, -2000000000]) at,
+	unnest(ARRAY['INSERT INTO %s VALUES (0, %L::bytea::sparsevec)', 'SELECT FROM %s ORDER BY v <-> %L::bytea::sparsevec LIMIT 1']) statement,
+	error_of(format(statement, name, native(dimensions, 1, 0, at, 1065353216))) e ORDER BY dimensions, at, statement;
+RESET enable_seqscan;
+DROP CAST (bytea AS sparsevec);
+
 DROP SCHEMA ivf_sparsevec CASCADE;

@@ -19,7 +19,7 @@ namespace annex {
 
 inline constexpr size_t kSparseImageBlocks = 4;
 
-// Writes the image of x, of `dimensions` dimensions, to image[image_dimensions], which is a multiple of
+// Writes the image of x, whose indices are below `dimensions`, to image[image_dimensions], which is a multiple of
 // kSparseImageBlocks up to 2^17, or at least `dimensions`. The same bytes on every platform: images lie in indexes. The
 // image is all zero only if x is: values that cancel each other out leave x's length at one coordinate.
 void MakeSparseImage(const SparseVector& x, size_t dimensions, size_t image_dimensions, float* image) noexcept;

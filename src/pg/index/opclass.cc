@@ -132,15 +132,26 @@ static const float* Floats(const FloatReader& reader, Datum datum, DimensionsChe
 static const float* SparseFloats(const FloatReader& reader, Datum datum, DimensionsCheck check) {
     const Sparsevec* value = DatumGetSparsevec(datum);
     check(kSparsevecType, reader.value_dimensions, value->dim);
+    // An image that is the vector itself has its values where its indices say.
+    CheckSparsevecIndices(value);
     MakeSparseImage(ViewOf(value), static_cast<size_t>(value->dim), static_cast<size_t>(reader.dimensions),
                     reader.buffer);
     FreeIfCopy(value, datum);
     return reader.buffer;
 }
 
+// Of damaged data the bits might end before its number of them does.
+static void CheckBitString(const VarBit* value) {
+    const Size size = VARSIZE(value);
+    if (likely(size >= VARBITTOTALLEN(0) && VARBITLEN(value) >= 0 && size == VARBITTOTALLEN(VARBITLEN(value)))) return;
+    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("malformed bit string"),
+                    errdetail("Its %zu bytes do not fit its number of bits.", size)));
+}
+
 // Bits as coordinates of 0 and 1.
 static const float* BitsAsFloats(const FloatReader& reader, Datum datum, bool query) {
     auto* value = DatumGetVarBitP(datum);
+    CheckBitString(value);
     if (VARBITLEN(value) != reader.dimensions) {
         if (query)
             ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),

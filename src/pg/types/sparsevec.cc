@@ -45,6 +45,13 @@ void ScatterSparsevec(const Sparsevec* vector, float* x) {
     }
 }
 
+void CheckSparsevecIndices(const Sparsevec* vector) {
+    const auto dimensions = static_cast<uint32>(vector->dim);
+    bool within = true;
+    for (int i = 0; i < vector->nnz; i++) within &= static_cast<uint32>(vector->indices[i]) < dimensions;
+    if (unlikely(!within)) ReportMalformedSparsevec(vector);
+}
+
 void CheckElementCount(int64 elements) {
     if (elements > kMaxSparsevecElements)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

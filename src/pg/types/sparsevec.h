@@ -87,6 +87,9 @@ inline constexpr int kMaxSparsevecElements = 16000;
 // Writes a vector's values to where they belong in x[dimensions], which holds zeros. ERROR for an index beyond them.
 void ScatterSparsevec(const Sparsevec* vector, float* x);
 
+// ERROR for an index beyond the dimensions: for those who write where indices say.
+void CheckSparsevecIndices(const Sparsevec* vector);
+
 // Refuses a number of elements above the type's limit.
 void CheckElementCount(int64 elements);
 
