@@ -117,8 +117,9 @@ struct SketchLayout {
 [[nodiscard]] SketchFactors EncodeSketch(const float* y, const float* centroid, size_t padded, bool inner_product,
                                          uint8_t* code) noexcept;
 
-// The entry's code of a row y[padded] of a space, in a list with this centroid. Of bits the code is the row itself, what
-// a SketchQuery of bits adds up is the Hamming distance, and f_error is no float, but how many of the row's bits are set.
+// The entry's code of a row y[padded] of a space, in a list with this centroid. Of bits the code is the row itself,
+// what a SketchQuery of bits adds up is the Hamming distance, and f_error is no float, but how many of the row's bits
+// are set.
 [[nodiscard]] SketchFactors EncodeEntry(const Space& space, const float* y, const float* centroid,
                                         uint8_t* code) noexcept;
 
