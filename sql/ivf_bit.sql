@@ -254,6 +254,15 @@ SELECT statement, e.* FROM unnest(ARRAY['any_length bit_hamming_ops', 'one', 'on
 	error_of('CREATE INDEX ON bad USING ivfflat (' || statement || ')') e;
 SELECT e.* FROM error_of('CREATE INDEX ON bad USING ivf (one vector_l2_ops)') e;
 
+-- How many of a row's bits are set says nothing of how far it is from its list
+
+CREATE TABLE more (b bit(1000));
+INSERT INTO more SELECT (repeat('1', i % 60) || repeat('0', i % 900))::varbit::bit(1000) FROM generate_series(1, 3000) i;
+CREATE INDEX more_ivf ON more USING ivf (b bit_hamming_ops) WITH (lists = 10);
+INSERT INTO more SELECT ~b FROM more LIMIT 1000;
+SELECT drift FROM annex_index_info('more_ivf');
+DROP TABLE more;
+
 -- Bits that end before their number, or go on behind it, by a cast that nobody should create
 CREATE CAST (bytea AS bit) WITHOUT FUNCTION;
 CREATE TABLE broken (b bit(16000));

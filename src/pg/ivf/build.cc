@@ -246,7 +246,7 @@ static void WriteLists(Build* build, ListDescriptor* descriptors) {
         writer.Add(entry);
         SketchTrailer trailer;
         memcpy(&trailer, entry + CodeBytes(build->meta.padded), sizeof trailer);
-        squared_errors += SquaredSketchError(trailer.factors.f_error);
+        squared_errors += SquaredSketchError(build->meta, trailer.factors.f_error);
         if (++done % 4096 == 0)
             pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done / (build->meta.spill + 1));
     }

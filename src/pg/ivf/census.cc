@@ -47,14 +47,14 @@ bool LivingListOf(const MetaPage& meta, const ListPage& page, const uint64* gene
 double SquaredSketchErrors(const MetaPage& meta, const ListPage& page) {
     const SketchLayout layout = SketchLayoutOf(meta);
     double sum = 0;
-    page.ForEachTrailer(layout, [&sum](const BlockTrailer* trailer) {
+    page.ForEachTrailer(layout, [&](const BlockTrailer* trailer) {
         for (Size v = 0; v < kBlockSize; v++)
-            if (trailer->heap_tid[v].valid()) sum += SquaredSketchError(trailer->f_error[v]);
+            if (trailer->heap_tid[v].valid()) sum += SquaredSketchError(meta, trailer->f_error[v]);
     });
     for (uint32 i = 0; i < page.header->entries; i++) {
         SketchTrailer trailer;
         memcpy(&trailer, page.entry(i, layout) + CodeBytes(layout.padded), sizeof trailer);
-        if (trailer.heap_tid.valid()) sum += SquaredSketchError(trailer.factors.f_error);
+        if (trailer.heap_tid.valid()) sum += SquaredSketchError(meta, trailer.factors.f_error);
     }
     return sum;
 }
@@ -80,7 +80,8 @@ static void CountPage(Counting* counting, BlockNumber block, BufferAccessStrateg
     UnlockReleaseBuffer(buffer);
 }
 
-double SquaredSketchError(uint16 f_error) {
+double SquaredSketchError(const MetaPage& meta, uint16 f_error) {
+    if (IsOfBits(meta.metric)) return 0;
     const auto error = static_cast<double>(Bf16ToFloat(f_error));
     return std::isfinite(error) ? error * error : 0;
 }

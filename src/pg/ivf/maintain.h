@@ -22,9 +22,9 @@ struct Census {
 [[nodiscard]] Census TakeCensus(Relation index, const MetaPage& meta, BufferAccessStrategy strategy);
 
 // The same for who has just written the lists: entries, imbalance and residual from list_sizes[slots] and the sum of
-// SquaredSketchError over all entries.
+// SquaredSketchError over all entries, which is 0 of bits: their entries have no error.
 void SumUp(const MetaPage& meta, uint32 slots, double squared_errors, Census* census);
-[[nodiscard]] double SquaredSketchError(uint16 f_error);
+[[nodiscard]] double SquaredSketchError(const MetaPage& meta, uint16 f_error);
 
 // What those who count page by page share. The generation of each list that lives, by number; 0 for the others.
 // generations[DescriptorSlots(meta)]. Can be cancelled.
