@@ -53,10 +53,11 @@ struct EdgeHeader {
 static_assert(sizeof(EdgeHeader) == 8);
 
 // The coordinates that codes of edges take signs of. Above 512 dimensions two thirds of them do: the error is that of
-// codes of fewer dimensions, which suffice there.
+// codes of fewer dimensions, which suffice there. No code takes more than 256 bytes.
 [[nodiscard]] constexpr size_t EdgeCodeBits(size_t padded) noexcept {
     constexpr size_t kAll = 512;
-    return padded <= kAll ? padded : std::max(kAll, (padded * 2 / 3 + 63) / 64 * 64);
+    constexpr size_t kMost = 2048;
+    return padded <= kAll ? padded : std::clamp((padded * 2 / 3 + 63) / 64 * 64, kAll, kMost);
 }
 
 class NodeLayout {

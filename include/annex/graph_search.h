@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "annex/edge.h"
+#include "annex/entry_table.h"
 #include "annex/graph_node.h"
 #include "annex/place_set.h"
 #include "annex/refinement.h"
@@ -71,6 +72,9 @@ class GraphSearch {
     void BeginRound(size_t ef);
     // A node to visit, the sooner the less its estimate is: a squared distance, or -infinity.
     void Start(NodeId node, float estimate);
+    // Starts from the `count` nearest rows of a table, or from all of them that have not been visited.
+    void StartFromNearest(const EntryTable& entries, size_t count);
+    void StartFromAll(const EntryTable& entries);
     // The node to be visited next; kNoNode when the round is over.
     [[nodiscard]] NodeId NextToVisit();
     // Nodes that are likely to be visited soon, the first ones first.
@@ -102,6 +106,10 @@ class GraphSearch {
     }
 
     void Reset(const Space& space, size_t max_entries);
+    void EstimateEntries(const EntryTable& entries);
+    [[nodiscard]] float Value(float squared_distance, float squared_norm) const noexcept {
+        return by_product_ ? (squared_distance - query_squared_norm_ - squared_norm) / 2 : squared_distance;
+    }
     void Push(const Entry& entry);
     void Forget();
     [[nodiscard]] float Threshold() const noexcept {
@@ -131,6 +139,7 @@ class GraphSearch {
     size_t next_ = 0;   // found_ before it have been returned
     size_t ready_ = 0;  // found_ before it may be returned in this round
 
+    std::vector<Entry> starts_;       // scratch: `node` is a number in the table
     std::vector<VisitedNode> nodes_;  // of BeginRow; `codes` are set by Nearest
     std::vector<int8_t> rows_;
     GraphCounters counters_;

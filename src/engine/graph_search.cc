@@ -95,6 +95,42 @@ void GraphSearch::Start(NodeId node, float estimate) {
     Push({estimate, node});
 }
 
+// All entries' estimates, as edges from the origin, into starts_.
+void GraphSearch::EstimateEntries(const EntryTable& entries) {
+    starts_.clear();
+    if (entries.size() == 0) return;
+    const float* products = edge_query_.SignProducts(entries.code(0), entries.code_bytes(), entries.size());
+    for (size_t i = 0; i < entries.size(); ++i) {
+        const float squared_distance = EstimateAlong(entries.factors(i), query_squared_norm_, products[i]);
+        starts_.push_back({Value(squared_distance, entries.squared_norm(i)), static_cast<NodeId>(i)});
+    }
+}
+
+void GraphSearch::StartFromNearest(const EntryTable& entries, size_t count) {
+    // The estimates choose so many times more, of which the rows' codes choose the nearest.
+    constexpr size_t kChoice = 4;
+    EstimateEntries(entries);
+    const auto before = [](const Entry& a, const Entry& b) { return After(b, a); };
+    const auto keep = [&](size_t most) {
+        if (starts_.size() <= most) return;
+        std::nth_element(starts_.begin(), starts_.begin() + static_cast<ptrdiff_t>(most), starts_.end(), before);
+        starts_.resize(most);
+    };
+    keep(kChoice * count);
+    for (Entry& start : starts_) {
+        const float squared_distance = row_query_.SquaredDistance(entries.codes(start.node), entries.scale(start.node));
+        start.estimate = Value(squared_distance, entries.squared_norm(start.node));
+    }
+    keep(count);
+    for (const Entry& start : starts_) Start(entries.node(start.node), start.estimate);
+}
+
+void GraphSearch::StartFromAll(const EntryTable& entries) {
+    EstimateEntries(entries);
+    for (const Entry& start : starts_)
+        if (!visited_.Contains(entries.node(start.node))) Start(entries.node(start.node), start.estimate);
+}
+
 NodeId GraphSearch::NextToVisit() {
     while (!frontier_.empty()) {
         const Entry entry = frontier_.front();
@@ -153,9 +189,9 @@ void GraphSearch::AddNeighbours(ConstNode record, float squared_distance) {
     const float threshold = Threshold();
     for (size_t i = 0; i < edges; ++i) {
         const EdgeHeader& edge = record.edge(i);
-        Entry entry{EstimateAlong(edge.factors, squared_distance, products[i]), edge.neighbour};
-        if (by_product_) entry.estimate = (entry.estimate - query_squared_norm_ - Bf16ToFloat(record.norm(i))) / 2;
-        if (visited_.Contains(entry.node)) continue;
+        if (visited_.Contains(edge.neighbour)) continue;
+        const float norm = by_product_ ? Bf16ToFloat(record.norm(i)) : 0;
+        const Entry entry{Value(EstimateAlong(edge.factors, squared_distance, products[i]), norm), edge.neighbour};
         if (entry.estimate < threshold) {
             Push(entry);
         } else if (frontier_.size() + beyond_.size() < max_entries_) {

@@ -1,0 +1,120 @@
+// What the files of the hnsw access method share: options, settings, reading structures, callbacks.
+#pragma once
+
+#include "pg/pg.h"
+
+extern "C" {
+#include "nodes/execnodes.h"
+#include "nodes/pathnodes.h"
+}
+
+#include "annex/graph_node.h"
+#include "annex/space.h"
+#include "pg/hnsw/page.h"
+#include "pg/index/access_method.h"
+
+namespace annex::pg::hnsw {
+
+// ---- Options of CREATE INDEX (options.cc) ----
+
+inline constexpr int kDefaultM = 16;
+inline constexpr int kDefaultEfConstruction = 64;
+
+struct Options {
+    int32 vl_len_;
+    int m;
+    int ef_construction;
+};
+
+[[nodiscard]] int MOption(Relation index);
+[[nodiscard]] int EfConstructionOption(Relation index);
+void DefineOptions();
+
+// ---- Settings (settings.cc) ----
+
+enum class IterativeScan : uint8 { kOff, kRelaxedOrder, kStrictOrder };
+
+// pgvector's settings, as they are now.
+struct Settings {
+    bool set;  // one of them was set by somebody: a scan does as pgvector's would
+    int ef_search;
+    IterativeScan iterative_scan;
+    int max_scan_tuples;
+    double scan_mem_multiplier;
+};
+[[nodiscard]] Settings SettingsNow();
+// Once the access method is used, unless somebody else has defined them.
+void DefineSettings();
+
+// What a round of a search for k rows takes where nothing is set: by annex.target_recall and the index's calibration.
+struct SearchEffort {
+    uint32 ef;
+    double visits;  // of nodes, expected
+};
+// k = 0: not known. (calibrate.cc)
+[[nodiscard]] SearchEffort EffortFor(const MetaPage& meta, double k);
+// The same for the k nearest of the rows that a filter lets through, which are this share of all; 0: not known.
+[[nodiscard]] SearchEffort FilteredEffortFor(const MetaPage& meta, double k, double share);
+// Measures the index by its own rows and writes the result to the meta page. `logged`: with WAL. (calibrate.cc)
+void CalibrateIndex(Relation index, bool logged);
+
+// What a search costs up to its last row (pg/index/access_method.h). (cost.cc)
+[[nodiscard]] Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search);
+
+// ---- Rows (build.cc, insert.cc) ----
+
+// Whether the value of a row is one that the index holds at all: NULL is not, nor is a zero vector under cosine.
+// Most dimensions of an index's nodes follow from what fits on a page: ERROR for more. Of a new index: everything of
+// the meta page that does not depend on the data; chains are empty.
+void FillMeta(Relation index, MetaPage* meta);
+
+// Puts one row into the graph on pages, whether for aminsert (logged) or for a build that has outgrown its memory.
+// (insert.cc)
+struct Inserter;
+[[nodiscard]] Inserter* NewInserter(Relation index, MemoryContext context, bool logged);
+void InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid);
+
+// The mean, into mean[meta.dimensions].
+void ReadMean(Relation index, const MetaPage& meta, float* mean);
+
+// ---- New pages (extend.cc) ----
+
+// What the free space map is told of a free page; node pages promise the bytes of their free records' greatest.
+inline constexpr Size kFreePageSpace = BLCKSZ - 1;
+
+// A page to be made something by the caller: exclusively locked, and either free or one by which the relation was just
+// extended. No lock is waited for, so that it may be called under any others.
+[[nodiscard]] Buffer NewPage(Relation index);
+// The number of blocks, of which each is or was locked by whoever added it.
+[[nodiscard]] BlockNumber AddedBlocks(Relation index);
+
+// ---- Progress, as in pg_stat_progress_create_index ----
+
+enum BuildPhase : int64 {
+    kPhaseLoading = 2,  // 1 is PostgreSQL's "initializing"
+};
+
+}  // namespace annex::pg::hnsw
+
+// ---- Callbacks ----
+
+extern "C" {
+IndexBuildResult* hnswbuild(Relation heap, Relation index, IndexInfo* index_info) noexcept;
+void hnswbuildempty(Relation index) noexcept;
+bool hnswinsert(Relation index, Datum* values, bool* isnull, ItemPointer heap_tid, Relation heap,
+                IndexUniqueCheck check_unique, bool index_unchanged, IndexInfo* index_info) noexcept;
+IndexBulkDeleteResult* hnswbulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+                                      IndexBulkDeleteCallback callback, void* callback_state) noexcept;
+IndexBulkDeleteResult* hnswvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) noexcept;
+void hnswcostestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost, Cost* total_cost,
+                      Selectivity* selectivity, double* correlation, double* pages) noexcept;
+bytea* hnswoptions(Datum reloptions, bool validate) noexcept;
+bool hnswproperty(Oid index_oid, int attno, IndexAMProperty property, const char* property_name, bool* result,
+                  bool* isnull) noexcept;
+char* hnswbuildphasename(int64 phase) noexcept;
+bool hnswvalidate(Oid opclass_oid) noexcept;
+IndexScanDesc hnswbeginscan(Relation index, int keys, int orderbys) noexcept;
+void hnswrescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys) noexcept;
+bool hnswgettuple(IndexScanDesc scan, ScanDirection direction) noexcept;
+void hnswendscan(IndexScanDesc scan) noexcept;
+}
