@@ -8,15 +8,16 @@
 
 #include "annex/edge.h"
 #include "annex/graph_node.h"
+#include "annex/space.h"
 
 namespace annex {
 
 class EntryTable {
   public:
-    // code_bits: as of the graph's edges.
-    EntryTable(size_t padded, size_t code_bits);
+    // space must outlive the table; code_bits: as of the graph's edges.
+    EntryTable(const Space& space, size_t code_bits);
 
-    // Adds a node with its row: codes[padded], whose space is that of the index.
+    // Adds a node with its refinement row: codes[padded].
     void Add(NodeId node, const int8_t* codes, float scale);
 
     [[nodiscard]] size_t size() const noexcept { return nodes_.size(); }
@@ -33,6 +34,7 @@ class EntryTable {
     }
 
   private:
+    const Space* space_;
     size_t padded_;
     size_t code_bytes_;
     std::vector<NodeId> nodes_;

@@ -106,6 +106,9 @@ class GraphSearch {
     }
 
     void Reset(const Space& space, size_t max_entries);
+    void UseRowSpace();
+    [[nodiscard]] double LowerBound(const int8_t* codes, const RowFactors& factors,
+                                    float squared_distance) const noexcept;
     void EstimateEntries(const EntryTable& entries);
     [[nodiscard]] float Value(float squared_distance, float squared_norm) const noexcept {
         return by_product_ ? (squared_distance - query_squared_norm_ - squared_norm) / 2 : squared_distance;
@@ -124,6 +127,7 @@ class GraphSearch {
     bool keep_rows_ = false;
     size_t max_entries_ = 0;
     std::vector<float> y_;
+    std::vector<float> z_;  // the same in the space of rows, where that is another one
     RowQuery row_query_;
     EdgeQuery edge_query_;
     float query_squared_norm_ = 0;

@@ -73,6 +73,10 @@ class RowQuery {
 
     // Bounds of the operator's value (distance for L2, cosine and L1, negative inner product) for a row.
     [[nodiscard]] Bounds Bound(const int8_t* codes, const RowFactors& row) const noexcept;
+    // The same for L2 and cosine of a row at this RowSquaredDistance.
+    [[nodiscard]] Bounds BoundAt(float squared_distance, const RowFactors& row) const noexcept;
+    // ||z_q - z^||^2, which is that of y, of a row; after UseRowSpace.
+    [[nodiscard]] float RowSquaredDistance(const int8_t* codes, float scale) const noexcept;
 
     // ||y_q - y^||^2 and <y_q, y^> of a decoded centroid, whose codes are those of y.
     [[nodiscard]] float SquaredDistance(const int8_t* codes, float scale) const noexcept;

@@ -25,6 +25,11 @@ enum class Metric : uint8_t { kL2 = 1, kInnerProduct = 2, kCosine = 3, kL1 = 4, 
     return metric == Metric::kHamming || metric == Metric::kJaccard;
 }
 
+// Whether refinement rows are coded in another space than that of the index (Space::ToRowSpace).
+[[nodiscard]] constexpr bool HasRowSpace(Metric metric) noexcept {
+    return metric == Metric::kL1 || IsOfBits(metric);
+}
+
 // What can be said about the distances of a row before looking at a query.
 enum class RowClass : uint8_t {
     kNormal,     // has codes and a true lower bound

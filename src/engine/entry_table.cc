@@ -6,11 +6,15 @@
 
 namespace annex {
 
-EntryTable::EntryTable(size_t padded, size_t code_bits)
-    : padded_(padded), code_bytes_(EdgeCodeBytes(code_bits)), origin_(padded), decoded_(padded) {}
+EntryTable::EntryTable(const Space& space, size_t code_bits)
+    : space_(&space),
+      padded_(space.padded()),
+      code_bytes_(EdgeCodeBytes(code_bits)),
+      origin_(padded_),
+      decoded_(padded_) {}
 
 void EntryTable::Add(NodeId node, const int8_t* codes, float scale) {
-    DecodeCodes(codes, scale, padded_, decoded_.data());
+    DecodeRow(*space_, codes, scale, decoded_.data());
     nodes_.push_back(node);
     rows_.insert(rows_.end(), codes, codes + padded_);
     scales_.push_back(scale);

@@ -403,11 +403,11 @@ void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, size_t capacit
     std::memcpy(record.row(), Codes(row), padded_);
     float* from = decoded_.data();
     float* to = decoded_.data() + padded_;
-    DecodeCodes(Codes(row), chunk.factors[i].scale, padded_, from);
+    DecodeRow(*space_, Codes(row), chunk.factors[i].scale, from);
     for (size_t edge = 0; edge < edges; ++edge) {
         const Chunk& other = ChunkOf(links[edge]);
         const size_t j = links[edge] % kChunkRows;
-        DecodeCodes(Codes(links[edge]), other.factors[j].scale, padded_, to);
+        DecodeRow(*space_, Codes(links[edge]), other.factors[j].scale, to);
         const EdgeFactors factors = EncodeEdge(from, to, padded_, layout.code_bits(), record.code(edge));
         record.edge(edge) = {ids[links[edge]], factors};
         if (layout.with_norms()) record.norm(edge) = FloatToBf16Nearest(other.squared_norms[j]);

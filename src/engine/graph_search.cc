@@ -33,6 +33,16 @@ void GraphSearch::Reset(const Space& space, size_t max_entries) {
     counters_ = GraphCounters{};
 }
 
+void GraphSearch::UseRowSpace() {
+    if (!HasRowSpace(space_->metric())) {
+        row_query_.UseRowSpace(y_.data());
+        return;
+    }
+    z_ = y_;
+    space_->ToRowSpace(z_.data());
+    row_query_.UseRowSpace(z_.data());
+}
+
 RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_entries) {
     Reset(space, max_entries);
     keep_rows_ = false;
@@ -40,6 +50,7 @@ RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_e
     const RowClass row_class = space.TransformQuery(query, y_.data());
     if (row_class != RowClass::kNormal) return row_class;
     row_query_ = RowQuery(space, query, y_.data());
+    UseRowSpace();
     edge_query_.Reset(y_.data(), layout_.code_bits());
     query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space.padded()));
     return RowClass::kNormal;
@@ -51,6 +62,7 @@ void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entrie
     by_product_ = false;
     std::copy(y, y + space.padded(), y_.begin());
     row_query_ = RowQuery(space, y_.data());
+    UseRowSpace();
     edge_query_.Reset(y_.data(), layout_.code_bits());
 }
 
@@ -118,7 +130,8 @@ void GraphSearch::StartFromNearest(const EntryTable& entries, size_t count) {
     };
     keep(kChoice * count);
     for (Entry& start : starts_) {
-        const float squared_distance = row_query_.SquaredDistance(entries.codes(start.node), entries.scale(start.node));
+        const float squared_distance =
+            row_query_.RowSquaredDistance(entries.codes(start.node), entries.scale(start.node));
         start.estimate = Value(squared_distance, entries.squared_norm(start.node));
     }
     keep(count);
@@ -160,10 +173,16 @@ void GraphSearch::Consider(float distance) {
     std::push_heap(best_.begin(), best_.end());
 }
 
+double GraphSearch::LowerBound(const int8_t* codes, const RowFactors& factors, float squared_distance) const noexcept {
+    const Metric metric = space_->metric();
+    const bool follows = metric == Metric::kL2 || metric == Metric::kCosine;
+    return (follows ? row_query_.BoundAt(squared_distance, factors) : row_query_.Bound(codes, factors)).lower;
+}
+
 void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
     counters_.visits++;
     const NodeHeader& header = record.header();
-    const float squared_distance = row_query_.SquaredDistance(record.row(), header.row.scale);
+    const float squared_distance = row_query_.RowSquaredDistance(record.row(), header.row.scale);
     if (header.state == NodeState::kLive) {
         if (!passes) {
             counters_.skipped++;
@@ -172,8 +191,8 @@ void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
             rows_.insert(rows_.end(), record.row(), record.row() + layout_.padded());
             Consider(squared_distance);
         } else {
-            const Bounds bounds = row_query_.Bound(record.row(), header.row);
-            found_.push_back({RoundDown(bounds.lower), node, header.more, header.heap_tid});
+            const double lower = LowerBound(record.row(), header.row, squared_distance);
+            found_.push_back({RoundDown(lower), node, header.more, header.heap_tid});
             counters_.passed++;
             Consider(by_product_ ? -row_query_.InnerProduct(record.row(), header.row.scale) : squared_distance);
         }

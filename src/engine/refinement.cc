@@ -242,19 +242,28 @@ Bounds RowQuery::BoundL1(const int8_t* codes, const RowFactors& row) const noexc
 Bounds RowQuery::Bound(const int8_t* codes, const RowFactors& row) const noexcept {
     if (metric_ == Metric::kL1) return BoundL1(codes, row);
     if (IsOfBits(metric_)) return BoundBits(codes);
-    const double row_error = static_cast<double>(row.error);
     if (metric_ == Metric::kInnerProduct) {
+        const double row_error = static_cast<double>(row.error);
         const double product = static_cast<double>(kernels_->row_inner_product(y_, codes, padded_));
         const double value = -mean_product_ - static_cast<double>(row.scale) * product;
         const double slack = norm_ * row_error + absolute_slack_;
         return {value - slack, value + slack};
     }
-    const double distance = std::sqrt(static_cast<double>(kernels_->row_l2_squared(y_, codes, row.scale, padded_)));
+    return BoundAt(kernels_->row_l2_squared(y_, codes, row.scale, padded_), row);
+}
+
+Bounds RowQuery::BoundAt(float squared_distance, const RowFactors& row) const noexcept {
+    const double row_error = static_cast<double>(row.error);
+    const double distance = std::sqrt(static_cast<double>(squared_distance));
     const double slack = row_error + relative_slack_ * distance + absolute_slack_;
     const double lower = std::max(0.0, distance - slack);
     const double upper = distance + slack;
     if (metric_ == Metric::kL2) return {lower, upper * (1 + relative_slack_)};
     return {std::max(0.0, lower * lower / 2 - operator_slack_), std::min(2.0, upper * upper / 2 + operator_slack_)};
+}
+
+float RowQuery::RowSquaredDistance(const int8_t* codes, float scale) const noexcept {
+    return kernels_->row_l2_squared(z_, codes, scale, padded_);
 }
 
 float RowQuery::SquaredDistance(const int8_t* codes, float scale) const noexcept {

@@ -175,7 +175,7 @@ static EntryTable* ReadTable(CachedIndex* cached, Relation index, const MetaPage
     MemoryContextRegisterResetCallback(context, callback);
 
     Walker walker{index, PlacesOf(meta), ColumnsOf(meta).value_bytes(), cached, nullptr, 0};
-    Guard([&] { *table = new EntryTable(meta.padded, walker.places.node.code_bits()); });
+    Guard([&] { *table = new EntryTable(*cached->space, walker.places.node.code_bits()); });
     auto* copy = static_cast<uint8*>(palloc(BLCKSZ));
     auto* ids = static_cast<NodeId*>(palloc(BLCKSZ));
     BlockNumber pages = 0;
