@@ -83,7 +83,8 @@ class NodeLayout {
 
     [[nodiscard]] size_t values_offset() const noexcept { return sizeof(NodeHeader); }
     [[nodiscard]] size_t row_offset() const noexcept { return row_; }
-    [[nodiscard]] size_t edges_offset() const noexcept { return row_ + padded_; }
+    [[nodiscard]] size_t row_bytes() const noexcept { return padded_; }  // of the row's codes
+    [[nodiscard]] size_t edges_offset() const noexcept { return row_ + row_bytes(); }
     [[nodiscard]] size_t code_offset() const noexcept { return edge_header_; }  // in an edge
 
   private:

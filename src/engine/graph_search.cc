@@ -188,7 +188,7 @@ void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
             counters_.skipped++;
         } else if (keep_rows_) {
             nodes_.push_back({squared_distance, node, header.row, nullptr});
-            rows_.insert(rows_.end(), record.row(), record.row() + layout_.padded());
+            rows_.insert(rows_.end(), record.row(), record.row() + layout_.row_bytes());
             Consider(squared_distance);
         } else {
             const double lower = LowerBound(record.row(), header.row, squared_distance);
@@ -243,7 +243,7 @@ bool GraphSearch::Next(FoundNode* out) {
 }
 
 std::span<const VisitedNode> GraphSearch::Nearest() {
-    for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].codes = rows_.data() + i * layout_.padded();
+    for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].codes = rows_.data() + i * layout_.row_bytes();
     std::sort(nodes_.begin(), nodes_.end(), [](const VisitedNode& a, const VisitedNode& b) {
         return a.squared_distance < b.squared_distance || (a.squared_distance == b.squared_distance && a.node < b.node);
     });
