@@ -112,14 +112,30 @@ CREATE TABLE stored_again AS SELECT * FROM stored;
 SELECT count(*) FROM stored JOIN stored_again USING (n) WHERE stored.v = stored_again.v AND halfvec_send(stored.v) = halfvec_send(stored_again.v);
 DROP TABLE stored, stored_again;
 
+-- with a short header a value of any length means what it means with a long one
+CREATE FUNCTION results_of(a halfvec, b halfvec) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', vector_dims(a), a <-> b, a <#> b, a <=> b, a <+> b, l2_distance(b, a), inner_product(a, b), l2_norm(a), a + b, a - b, a * b, a || b,
+		subvector(a, 2, 5), l2_normalize(a), binary_quantize(a), halfvec_cmp(a, b), a = a, a::real[])
+$$;
+CREATE TABLE stored AS
+	SELECT n, '[1,2' || string_agg(',' || i * i % 11 - 5, '' ORDER BY i) || ']' AS a, '[3,-4' || string_agg(',' || i % 7 - 3, '' ORDER BY i) || ']' AS b
+	FROM generate_series(1, 70) n, generate_series(1, n) i GROUP BY n;
+CREATE TABLE packed AS SELECT n, a::halfvec, b::halfvec FROM stored;
+SELECT count(*), count(*) FILTER (WHERE pg_column_size(packed.a) < 127) AS short
+	FROM packed JOIN stored USING (n) WHERE results_of(packed.a, packed.b) = results_of(stored.a::halfvec, stored.b::halfvec);
+DROP TABLE stored, packed;
+DROP FUNCTION results_of(halfvec, halfvec);
+
 -- Bytes that are no halfvec, by a cast that nobody should create
 
 CREATE CAST (bytea AS halfvec) WITHOUT FUNCTION;
 SELECT bytes, e.* FROM unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x01000000003c', '\x02000000003c', '\x00000000003c', '\xffff0000003c', '\x01000000003c00']) bytes,
 	LATERAL error_of(format('SELECT vector_dims(%L::bytea::halfvec)', bytes)) e;
 CREATE TABLE broken (v bytea);
-INSERT INTO broken VALUES ('\x0200');
-SELECT e.* FROM error_of('SELECT vector_dims(v::halfvec) FROM broken') e;
+-- and with short headers
+INSERT INTO broken SELECT unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x01000000003c', '\x02000000003c', '\x00000000003c', '\xffff0000003c', '\x01000000003c00']::bytea[]);
+SELECT v, e.*, f.message = e.message AS same FROM broken, LATERAL error_of(format('SELECT vector_dims(v::halfvec) FROM broken WHERE v = %L', v)) e,
+	LATERAL error_of(format('SELECT l2_normalize(v::halfvec) FROM broken WHERE v = %L', v)) f;
 DROP TABLE broken;
 DROP CAST (bytea AS halfvec);
 

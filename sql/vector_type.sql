@@ -110,14 +110,30 @@ CREATE TABLE stored_again AS SELECT * FROM stored;
 SELECT count(*) FROM stored JOIN stored_again USING (n) WHERE stored.v = stored_again.v AND vector_send(stored.v) = vector_send(stored_again.v);
 DROP TABLE stored, stored_again;
 
+-- with a short header a value of any length means what it means with a long one
+CREATE FUNCTION results_of(a vector, b vector) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', vector_dims(a), a <-> b, a <#> b, a <=> b, a <+> b, l2_distance(b, a), inner_product(a, b), vector_norm(a), a + b, a - b, a * b, a || b,
+		subvector(a, 2, 5), l2_normalize(a), binary_quantize(a), vector_cmp(a, b), a = a, a::real[])
+$$;
+CREATE TABLE stored AS
+	SELECT n, '[1,2' || string_agg(',' || i * i % 11 - 5, '' ORDER BY i) || ']' AS a, '[3,-4' || string_agg(',' || i % 7 - 3, '' ORDER BY i) || ']' AS b
+	FROM generate_series(1, 40) n, generate_series(1, n) i GROUP BY n;
+CREATE TABLE packed AS SELECT n, a::vector, b::vector FROM stored;
+SELECT count(*), count(*) FILTER (WHERE pg_column_size(packed.a) < 127) AS short
+	FROM packed JOIN stored USING (n) WHERE results_of(packed.a, packed.b) = results_of(stored.a::vector, stored.b::vector);
+DROP TABLE stored, packed;
+DROP FUNCTION results_of(vector, vector);
+
 -- Bytes that are no vector, by a cast that nobody should create
 
 CREATE CAST (bytea AS vector) WITHOUT FUNCTION;
 SELECT bytes, e.* FROM unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x010000000000803f', '\x020000000000803f', '\x000000000000803f', '\xffff00000000803f']) bytes,
 	LATERAL error_of(format('SELECT vector_dims(%L::bytea::vector)', bytes)) e;
 CREATE TABLE broken (v bytea);
-INSERT INTO broken VALUES ('\x0200');
-SELECT e.* FROM error_of('SELECT vector_dims(v::vector) FROM broken') e;
+-- and with short headers
+INSERT INTO broken SELECT unnest(ARRAY['', '0', '\x0100', '\x01000000', '\x010000000000803f', '\x020000000000803f', '\x000000000000803f', '\xffff00000000803f']::bytea[]);
+SELECT v, e.*, f.message = e.message AS same FROM broken, LATERAL error_of(format('SELECT vector_dims(v::vector) FROM broken WHERE v = %L', v)) e,
+	LATERAL error_of(format('SELECT l2_normalize(v::vector) FROM broken WHERE v = %L', v)) f;
 DROP TABLE broken;
 DROP CAST (bytea AS vector);
 

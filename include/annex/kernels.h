@@ -70,6 +70,9 @@ struct Kernels {
     InstructionSet instructions;  // of several levels, perhaps
     const char* name;             // "scalar", "sse4", "avx2", "avx512", "neon" ...
 
+    // What the kernels up to sum_of_squares read may lie at any address, as in a value that PostgreSQL has packed: to
+    // copy it takes longer than the distance of short vectors. What they write is aligned.
+
     // Distances of float vectors a[n], b[n], accumulated in float.
     float (*l2_squared)(const float* a, const float* b, size_t n);
     float (*inner_product)(const float* a, const float* b, size_t n);

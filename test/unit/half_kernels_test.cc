@@ -62,6 +62,32 @@ TEST_P(KernelsTest, DistancesOfHalfsAgreeWithDoublePrecision) {
     }
 }
 
+TEST_P(KernelsTest, AlignmentOfHalfsMakesNoDifference) {
+    const Kernels& level = kernels();
+    Random random(24);
+    for (const size_t n : Sizes()) {
+        const std::vector<uint16_t> a = RandomHalfs(random, n);
+        const std::vector<uint16_t> b = RandomHalfs(random, n);
+        const Misaligned<uint16_t> x(a);
+        const Misaligned<uint16_t> y(b);
+        EXPECT_EQ(level.half_l2_squared(x.data(), y.data(), n), level.half_l2_squared(a.data(), b.data(), n)) << n;
+        EXPECT_EQ(level.half_inner_product(x.data(), y.data(), n), level.half_inner_product(a.data(), b.data(), n))
+            << n;
+        EXPECT_EQ(level.half_l1(x.data(), y.data(), n), level.half_l1(a.data(), b.data(), n)) << n;
+        const CosineSums actual = level.half_cosine(x.data(), y.data(), n);
+        const CosineSums expected = level.half_cosine(a.data(), b.data(), n);
+        EXPECT_EQ(actual.inner_product, expected.inner_product) << n;
+        EXPECT_EQ(actual.norm_a_squared, expected.norm_a_squared) << n;
+        EXPECT_EQ(actual.norm_b_squared, expected.norm_b_squared) << n;
+
+        std::vector<float> floats(n);
+        std::vector<float> expected_floats(n);
+        level.halfs_to_floats(x.data(), floats.data(), n);
+        level.halfs_to_floats(a.data(), expected_floats.data(), n);
+        EXPECT_EQ(floats, expected_floats) << n;
+    }
+}
+
 TEST_P(KernelsTest, DistancesOfHalfsSeeEveryCoordinateOnce) {
     const uint16_t one = FloatToHalf(1);
     for (const size_t n : Sizes()) {

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
@@ -48,6 +49,19 @@ class Unaligned {
   private:
     std::unique_ptr<T[]> block_;
     size_t offset_;
+};
+
+// A copy that begins at an address that is no multiple of anything and ends where its heap block ends.
+template <class T>
+class Misaligned {
+  public:
+    explicit Misaligned(const std::vector<T>& values) : block_(new char[values.size() * sizeof(T) + 1]) {
+        if (!values.empty()) std::memcpy(block_.get() + 1, values.data(), values.size() * sizeof(T));
+    }
+    const T* data() const { return reinterpret_cast<const T*>(block_.get() + 1); }
+
+  private:
+    std::unique_ptr<char[]> block_;
 };
 
 // Equal as numbers or both NaN; the same infinity counts as equal.

@@ -117,6 +117,40 @@ TEST_P(KernelsTest, ArithmeticTellsOfZerosAndOverflow) {
     }
 }
 
+// Elements of packed values lie at any address.
+TEST_P(KernelsTest, AlignmentMakesNoDifference) {
+    const Kernels& level = kernels();
+    Random random(33);
+    for (const size_t n : Sizes()) {
+        const std::vector<float> a = RandomFloats(random, n);
+        const std::vector<float> b = RandomFloats(random, n);
+        const Misaligned<float> x(a);
+        const Misaligned<float> y(b);
+        EXPECT_EQ(level.l2_squared(x.data(), y.data(), n), level.l2_squared(a.data(), b.data(), n)) << n;
+        EXPECT_EQ(level.inner_product(x.data(), y.data(), n), level.inner_product(a.data(), b.data(), n)) << n;
+        EXPECT_EQ(level.l1(x.data(), y.data(), n), level.l1(a.data(), b.data(), n)) << n;
+        const CosineSums actual = level.cosine(x.data(), y.data(), n);
+        const CosineSums expected = level.cosine(a.data(), b.data(), n);
+        EXPECT_EQ(actual.inner_product, expected.inner_product) << n;
+        EXPECT_EQ(actual.norm_a_squared, expected.norm_a_squared) << n;
+        EXPECT_EQ(actual.norm_b_squared, expected.norm_b_squared) << n;
+        EXPECT_EQ(level.sum_of_squares(x.data(), n), level.sum_of_squares(a.data(), n)) << n;
+
+        std::vector<uint16_t> halfs(n);
+        std::vector<uint16_t> expected_halfs(n);
+        level.floats_to_halfs(x.data(), halfs.data(), n);
+        level.floats_to_halfs(a.data(), expected_halfs.data(), n);
+        EXPECT_EQ(halfs, expected_halfs) << n;
+        for (const auto operation : {level.add, level.subtract, level.multiply}) {
+            std::vector<float> result(n);
+            std::vector<float> expected_result(n);
+            operation(x.data(), y.data(), result.data(), n);
+            operation(a.data(), b.data(), expected_result.data(), n);
+            EXPECT_EQ(result, expected_result) << n;
+        }
+    }
+}
+
 TEST_P(KernelsTest, SumOfSquaresHasDoublePrecision) {
     const Kernels& level = kernels();
     Random random(32);

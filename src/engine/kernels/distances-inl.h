@@ -16,6 +16,7 @@
 
 #include "annex/half.h"
 #include "engine/kernels/levels.h"
+#include "engine/kernels/words.h"
 #include "hwy/highway.h"
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -247,13 +248,13 @@ float HalfL1(const uint16_t* a, const uint16_t* b, size_t n) {
 void HalfsToFloats(const uint16_t* halfs, float* floats, size_t n) {
     size_t i = 0;
     for (; i + kLanes <= n; i += kLanes) hn::StoreU(Load(halfs + i), kFloats, floats + i);
-    for (; i < n; ++i) floats[i] = HalfToFloat(halfs[i]);
+    for (; i < n; ++i) floats[i] = HalfToFloat(At(halfs + i));
 }
 
 void FloatsToHalfs(const float* floats, uint16_t* halfs, size_t n) {
     size_t i = 0;
     for (; i + kLanes <= n; i += kLanes) hn::StoreU(ToHalfs(Load(floats + i)), kShorts, halfs + i);
-    for (; i < n; ++i) halfs[i] = FloatToHalf(floats[i]);
+    for (; i < n; ++i) halfs[i] = FloatToHalf(At(floats + i));
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ HWY_INLINE ElementCheck ElementWise(const float* a, const float* b, float* resul
     }
     ElementCheck check{true, false};
     for (size_t i = 0; i < n; ++i) {
-        result[i] = Operation::Do(a[i], b[i]);
+        result[i] = Operation::Do(At(a + i), At(b + i));
         check.finite &= std::isfinite(result[i]);
         check.zero |= result[i] == 0;
     }
@@ -113,7 +113,7 @@ double SumOfSquares(const float* x, size_t n) {
         sum1 = hn::MulAdd(x1, x1, sum1);
     }
     double rest = 0;
-    for (; i < n; ++i) rest += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    for (; i < n; ++i) rest += static_cast<double>(At(x + i)) * static_cast<double>(At(x + i));
     return hn::GetLane(hn::SumOfLanes(doubles, hn::Add(sum0, sum1))) + rest;
 }
 

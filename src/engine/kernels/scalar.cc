@@ -5,6 +5,7 @@
 
 #include "annex/half.h"
 #include "engine/kernels/levels.h"
+#include "engine/kernels/words.h"
 
 namespace annex::internal {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 float L2Squared(const float* a, const float* b, size_t n) {
     float sum = 0;
     for (size_t i = 0; i < n; ++i) {
-        const float difference = a[i] - b[i];
+        const float difference = At(a + i) - At(b + i);
         sum += difference * difference;
     }
     return sum;
@@ -20,23 +21,23 @@ float L2Squared(const float* a, const float* b, size_t n) {
 
 float InnerProduct(const float* a, const float* b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    for (size_t i = 0; i < n; ++i) sum += At(a + i) * At(b + i);
     return sum;
 }
 
 CosineSums Cosine(const float* a, const float* b, size_t n) {
     CosineSums sums{0, 0, 0};
     for (size_t i = 0; i < n; ++i) {
-        sums.inner_product += a[i] * b[i];
-        sums.norm_a_squared += a[i] * a[i];
-        sums.norm_b_squared += b[i] * b[i];
+        sums.inner_product += At(a + i) * At(b + i);
+        sums.norm_a_squared += At(a + i) * At(a + i);
+        sums.norm_b_squared += At(b + i) * At(b + i);
     }
     return sums;
 }
 
 float L1(const float* a, const float* b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += std::fabs(a[i] - b[i]);
+    for (size_t i = 0; i < n; ++i) sum += std::fabs(At(a + i) - At(b + i));
     return sum;
 }
 
@@ -44,7 +45,7 @@ template <class Operation>
 ElementCheck ElementWise(const float* a, const float* b, float* result, size_t n, const Operation& operation) {
     ElementCheck check{true, false};
     for (size_t i = 0; i < n; ++i) {
-        result[i] = operation(a[i], b[i]);
+        result[i] = operation(At(a + i), At(b + i));
         check.finite &= std::isfinite(result[i]);
         check.zero |= result[i] == 0;
     }
@@ -65,7 +66,7 @@ ElementCheck Multiply(const float* a, const float* b, float* product, size_t n) 
 
 double SumOfSquares(const float* x, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    for (size_t i = 0; i < n; ++i) sum += static_cast<double>(At(x + i)) * static_cast<double>(At(x + i));
     return sum;
 }
 
@@ -92,7 +93,7 @@ BitCounts Jaccard(const uint8_t* a, const uint8_t* b, size_t n) {
 float HalfL2Squared(const uint16_t* a, const uint16_t* b, size_t n) {
     float sum = 0;
     for (size_t i = 0; i < n; ++i) {
-        const float difference = HalfToFloat(a[i]) - HalfToFloat(b[i]);
+        const float difference = HalfToFloat(At(a + i)) - HalfToFloat(At(b + i));
         sum += difference * difference;
     }
     return sum;
@@ -100,15 +101,15 @@ float HalfL2Squared(const uint16_t* a, const uint16_t* b, size_t n) {
 
 float HalfInnerProduct(const uint16_t* a, const uint16_t* b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += HalfToFloat(a[i]) * HalfToFloat(b[i]);
+    for (size_t i = 0; i < n; ++i) sum += HalfToFloat(At(a + i)) * HalfToFloat(At(b + i));
     return sum;
 }
 
 CosineSums HalfCosine(const uint16_t* a, const uint16_t* b, size_t n) {
     CosineSums sums{0, 0, 0};
     for (size_t i = 0; i < n; ++i) {
-        const float x = HalfToFloat(a[i]);
-        const float y = HalfToFloat(b[i]);
+        const float x = HalfToFloat(At(a + i));
+        const float y = HalfToFloat(At(b + i));
         sums.inner_product += x * y;
         sums.norm_a_squared += x * x;
         sums.norm_b_squared += y * y;
@@ -118,16 +119,16 @@ CosineSums HalfCosine(const uint16_t* a, const uint16_t* b, size_t n) {
 
 float HalfL1(const uint16_t* a, const uint16_t* b, size_t n) {
     float sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += std::fabs(HalfToFloat(a[i]) - HalfToFloat(b[i]));
+    for (size_t i = 0; i < n; ++i) sum += std::fabs(HalfToFloat(At(a + i)) - HalfToFloat(At(b + i)));
     return sum;
 }
 
 void HalfsToFloats(const uint16_t* halfs, float* floats, size_t n) {
-    for (size_t i = 0; i < n; ++i) floats[i] = HalfToFloat(halfs[i]);
+    for (size_t i = 0; i < n; ++i) floats[i] = HalfToFloat(At(halfs + i));
 }
 
 void FloatsToHalfs(const float* floats, uint16_t* halfs, size_t n) {
-    for (size_t i = 0; i < n; ++i) halfs[i] = FloatToHalf(floats[i]);
+    for (size_t i = 0; i < n; ++i) halfs[i] = FloatToHalf(At(floats + i));
 }
 
 float RowL2Squared(const float* query, const int8_t* codes, float scale, size_t n) {

@@ -1,4 +1,4 @@
-// Bytes as words of eight: what the kernels of bit strings do behind the last whole vector.
+// Numbers from bytes that lie anywhere: what kernels do behind the last whole vector.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,14 @@
 #include <cstring>
 
 namespace annex::internal {
+
+// The number at p, which need not be aligned. It stands for *p where kernels take such pointers.
+template <class Number>
+inline __attribute__((always_inline)) Number At(const Number* p) {
+    Number number;
+    std::memcpy(&number, static_cast<const void*>(p), sizeof number);
+    return number;
+}
 
 // The first eight bytes, or where there are only `count` > 0 of them, these and zeros; reads nothing beyond them.
 inline uint64_t LoadWord(const uint8_t* p, size_t count) {

@@ -44,11 +44,16 @@ struct L1 {
     static float Of(float a, float b) { return std::fabs(a - b); }
 };
 
+template <class Element>
+inline float FloatAt(const Element* x, size_t i) {
+    return ToFloat(ElementAt(x, static_cast<int>(i)));
+}
+
 template <class Term, class Element>
 inline float SumOf(const Element* a, const Element* b, size_t n) {
     if (n >= kFew) return Term::Of(a, b, n);
     float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += Term::Of(ToFloat(a[i]), ToFloat(b[i]));
+    for (size_t i = 0; i < n; i++) sum += Term::Of(FloatAt(a, i), FloatAt(b, i));
     return sum;
 }
 
@@ -64,8 +69,8 @@ inline CosineSums Cosine(const Element* a, const Element* b, size_t n) {
     if (n >= kFew) return CosineOf(a, b, n);
     CosineSums sums{0, 0, 0};
     for (size_t i = 0; i < n; i++) {
-        const float x = ToFloat(a[i]);
-        const float y = ToFloat(b[i]);
+        const float x = FloatAt(a, i);
+        const float y = FloatAt(b, i);
         sums.inner_product += x * y;
         sums.norm_a_squared += x * x;
         sums.norm_b_squared += y * y;
@@ -78,22 +83,17 @@ template <class Value>
 class Operands {
   public:
     explicit Operands(FunctionCallInfo fcinfo)
-        : a_(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy_a_)),
-          b_(DatumGetDense<Value>(PG_GETARG_DATUM(1), &copy_b_)) {
-        CheckSameDimensions(Value::kType, a_->dim, b_->dim);
+        : a_(ViewDense<Value>(PG_GETARG_DATUM(0))), b_(ViewDense<Value>(PG_GETARG_DATUM(1))) {
+        CheckSameDimensions(Value::kType, a_.dim, b_.dim);
     }
-    Operands(const Operands&) = delete;
-    Operands& operator=(const Operands&) = delete;
 
-    [[nodiscard]] auto a() const { return a_->x; }
-    [[nodiscard]] auto b() const { return b_->x; }
-    [[nodiscard]] size_t n() const { return static_cast<size_t>(a_->dim); }
+    [[nodiscard]] auto a() const { return a_.x; }
+    [[nodiscard]] auto b() const { return b_.x; }
+    [[nodiscard]] size_t n() const { return static_cast<size_t>(a_.dim); }
 
   private:
-    ShortCopy copy_a_;
-    ShortCopy copy_b_;
-    const Value* a_;
-    const Value* b_;
+    DenseView<Value> a_;
+    DenseView<Value> b_;
 };
 
 template <class Term, class Value>
@@ -131,8 +131,8 @@ double Taxicab(FunctionCallInfo fcinfo) {
 
 template <class Value>
 double NormOf(FunctionCallInfo fcinfo) {
-    ShortCopy copy;
-    return Norm(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy));
+    const auto [x, n] = ViewDense<Value>(PG_GETARG_DATUM(0));
+    return Norm(x, n);
 }
 
 // The angle between two values of norm 1, as a fraction of a half turn.

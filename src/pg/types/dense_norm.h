@@ -11,12 +11,12 @@ inline double SumOfSquares(const float* x, int n) {
     return ActiveKernels().sum_of_squares(x, static_cast<size_t>(n));
 }
 
-template <class Value>
-double Norm(const Value* value) {
+// Of n elements at any address.
+template <class Element>
+double Norm(const Element* x, int n) {
     float buffer[kChunk];
     double sum = 0;
-    ForEachChunk(value->dim,
-                 [&](int first, int count) { sum += SumOfSquares(AsFloats(value->x + first, count, buffer), count); });
+    ForEachChunk(n, [&](int first, int count) { sum += SumOfSquares(AsFloats(x + first, count, buffer), count); });
     return std::sqrt(sum);
 }
 

@@ -38,21 +38,37 @@ struct Computed {
     bool zero;
 };
 
-inline Computed<Vector> ElementWise(const Vector* a, const Vector* b, Operation operation) {
-    CheckSameDimensions(Vector::kType, a->dim, b->dim);
-    auto* result = NewDenseToFill<Vector>(a->dim);
-    const ElementCheck check = operation(a->x, b->x, result->x, static_cast<size_t>(a->dim));
+// The two arguments of a function.
+template <class Value>
+struct Operands {
+    DenseView<Value> a;
+    DenseView<Value> b;
+};
+
+template <class Value>
+inline Operands<Value> GetOperands(FunctionCallInfo fcinfo) {
+    return {ViewDense<Value>(PG_GETARG_DATUM(0)), ViewDense<Value>(PG_GETARG_DATUM(1))};
+}
+
+inline Computed<Vector> ElementWise(const Operands<Vector>& operands, Operation operation) {
+    const DenseView<Vector>& a = operands.a;
+    const DenseView<Vector>& b = operands.b;
+    CheckSameDimensions(Vector::kType, a.dim, b.dim);
+    auto* result = NewDenseToFill<Vector>(a.dim);
+    const ElementCheck check = operation(a.x, b.x, result->x, static_cast<size_t>(a.dim));
     if (unlikely(!check.finite)) float_overflow_error();
     return {result, check.zero};
 }
 
-inline Computed<HalfVector> ElementWise(const HalfVector* a, const HalfVector* b, Operation operation) {
-    CheckSameDimensions(HalfVector::kType, a->dim, b->dim);
-    auto* result = NewDenseToFill<HalfVector>(a->dim);
-    ForEachChunk(a->dim, [&](int first, int count) {
+inline Computed<HalfVector> ElementWise(const Operands<HalfVector>& operands, Operation operation) {
+    const DenseView<HalfVector>& a = operands.a;
+    const DenseView<HalfVector>& b = operands.b;
+    CheckSameDimensions(HalfVector::kType, a.dim, b.dim);
+    auto* result = NewDenseToFill<HalfVector>(a.dim);
+    ForEachChunk(a.dim, [&](int first, int count) {
         float buffers[3][kChunk];
-        const float* x = AsFloats(a->x + first, count, buffers[0]);
-        const float* y = AsFloats(b->x + first, count, buffers[1]);
+        const float* x = AsFloats(a.x + first, count, buffers[0]);
+        const float* y = AsFloats(b.x + first, count, buffers[1]);
         operation(x, y, buffers[2], static_cast<size_t>(count));
         StoreFloats(buffers[2], result->x + first, count);
     });
@@ -63,55 +79,47 @@ inline Computed<HalfVector> ElementWise(const HalfVector* a, const HalfVector* b
 
 template <class Value>
 Datum Dimensions(FunctionCallInfo fcinfo) {
-    ShortCopy copy;
-    PG_RETURN_INT32(DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy)->dim);
+    PG_RETURN_INT32(ViewDense<Value>(PG_GETARG_DATUM(0)).dim);
 }
 
 template <class Value>
 Datum Add(FunctionCallInfo fcinfo) {
-    ShortCopy copies[2];
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
-    PG_RETURN_POINTER(ElementWise(a, b, *ActiveKernels().add).value);
+    PG_RETURN_POINTER(ElementWise(GetOperands<Value>(fcinfo), *ActiveKernels().add).value);
 }
 
 template <class Value>
 Datum Subtract(FunctionCallInfo fcinfo) {
-    ShortCopy copies[2];
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
-    PG_RETURN_POINTER(ElementWise(a, b, *ActiveKernels().subtract).value);
+    PG_RETURN_POINTER(ElementWise(GetOperands<Value>(fcinfo), *ActiveKernels().subtract).value);
 }
 
 // Of operands that are not zero, a product that is zero has underflowed.
 template <class Value>
-void CheckUnderflow(const Value* a, const Value* b, const Value* product) {
+void CheckUnderflow(const Operands<Value>& operands, const Value* product) {
+    const auto* a = operands.a.x;
+    const auto* b = operands.b.x;
     bool underflow = false;
-    for (int i = 0; i < a->dim; i++) underflow |= IsZero(product->x[i]) && !IsZero(a->x[i]) && !IsZero(b->x[i]);
+    for (int i = 0; i < product->dim; i++)
+        underflow |= IsZero(product->x[i]) && !IsZero(ElementAt(a, i)) && !IsZero(ElementAt(b, i));
     if (unlikely(underflow)) float_underflow_error();
 }
 
 template <class Value>
 Datum Multiply(FunctionCallInfo fcinfo) {
-    ShortCopy copies[2];
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
-    const auto [product, zero] = ElementWise(a, b, *ActiveKernels().multiply);
-    if (zero) CheckUnderflow(a, b, product);
+    const auto operands = GetOperands<Value>(fcinfo);
+    const auto [product, zero] = ElementWise(operands, *ActiveKernels().multiply);
+    if (zero) CheckUnderflow(operands, product);
     PG_RETURN_POINTER(product);
 }
 
 template <class Value>
 Datum Concatenate(FunctionCallInfo fcinfo) {
-    ShortCopy copies[2];
-    const auto* a = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copies[0]);
-    const auto* b = DatumGetDense<Value>(PG_GETARG_DATUM(1), &copies[1]);
-    const int dimensions = a->dim + b->dim;
+    const auto [a, b] = GetOperands<Value>(fcinfo);
+    const int dimensions = a.dim + b.dim;
     CheckDimensions(Value::kType, dimensions);
 
     auto* result = NewDenseToFill<Value>(dimensions);
-    memcpy(result->x, a->x, sizeof(*a->x) * static_cast<size_t>(a->dim));
-    memcpy(result->x + a->dim, b->x, sizeof(*b->x) * static_cast<size_t>(b->dim));
+    memcpy(result->x, a.x, sizeof(*a.x) * static_cast<size_t>(a.dim));
+    memcpy(result->x + a.dim, b.x, sizeof(*b.x) * static_cast<size_t>(b.dim));
     PG_RETURN_POINTER(result);
 }
 
@@ -119,17 +127,16 @@ Datum Concatenate(FunctionCallInfo fcinfo) {
 // empty.
 template <class Value>
 Datum Part(FunctionCallInfo fcinfo) {
-    ShortCopy copy;
-    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
+    const auto value = ViewDense<Value>(PG_GETARG_DATUM(0));
     const int64 start = PG_GETARG_INT32(1);
     const int64 count = PG_GETARG_INT32(2);
     const int64 first = std::max<int64>(start, 1);
-    const int64 end = std::min<int64>(start + count, value->dim + 1);
+    const int64 end = std::min<int64>(start + count, value.dim + 1);
     const int dimensions = static_cast<int>(std::max<int64>(end - first, 0));
     CheckDimensions(Value::kType, dimensions);
 
     auto* result = NewDenseToFill<Value>(dimensions);
-    memcpy(result->x, value->x + (first - 1), sizeof(*value->x) * static_cast<size_t>(dimensions));
+    memcpy(result->x, value.x + (first - 1), sizeof(*value.x) * static_cast<size_t>(dimensions));
     PG_RETURN_POINTER(result);
 }
 
@@ -139,7 +146,7 @@ Datum Normalize(FunctionCallInfo fcinfo) {
     ShortCopy copy;
     const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
     auto* result = NewDense<Value>(value->dim);
-    const double norm = Norm(value);
+    const double norm = Norm(value->x, value->dim);
     if (norm > 0) {
         ForEachChunk(value->dim, [&](int first, int count) {
             float buffers[2][kChunk];

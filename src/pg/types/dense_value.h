@@ -52,6 +52,38 @@ template <class Value>
     return CheckedDense<Value>(bytes);
 }
 
+// The elements of a value where they lie, which in a short one may be any address: code that looks at them one by one
+// reads them by ElementAt, and the kernels that take such elements say so.
+template <class Value>
+struct DenseView {
+    const typename Value::Element* x;
+    int dim;
+};
+
+template <class Element>
+[[nodiscard]] inline Element ElementAt(const Element* x, int i) {
+    Element element;
+    memcpy(&element, static_cast<const void*>(x + i), sizeof element);
+    return element;
+}
+
+// A plain value and a short one where they lie; a TOASTed one is copied into the current memory context. A copy of a
+// short value costs the kernels that read it more than itself: they wait for bytes that have just been written.
+template <class Value>
+[[nodiscard]] inline DenseView<Value> ViewDense(Datum datum) {
+    const auto* bytes = reinterpret_cast<const struct varlena*>(DatumGetPointer(datum));
+    if (VARATT_IS_SHORT(bytes) && !VARATT_IS_EXTERNAL(bytes)) {
+        const char* data = VARDATA_SHORT(bytes);
+        const size_t size = VARSIZE_SHORT(bytes) - VARHDRSZ_SHORT + VARHDRSZ;
+        int16 dim = 0;
+        if (likely(size >= DenseSize<Value>(1))) memcpy(&dim, data + (offsetof(Value, dim) - VARHDRSZ), sizeof dim);
+        if (likely(dim >= 1 && size == DenseSize<Value>(dim)))
+            return {reinterpret_cast<const typename Value::Element*>(data + (offsetof(Value, x) - VARHDRSZ)), dim};
+    }
+    const Value* value = DatumGetDense<Value>(datum);  // which reports a short one that is malformed, too
+    return {value->x, value->dim};
+}
+
 // Room for the copy of a short value. Functions that look at small values and give them away to nobody keep the copy in
 // their own frame: to allocate it takes as long as a distance.
 struct ShortCopy {
