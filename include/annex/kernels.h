@@ -70,7 +70,7 @@ struct Kernels {
     InstructionSet instructions;  // of several levels, perhaps
     const char* name;             // "scalar", "sse4", "avx2", "avx512", "neon" ...
 
-    // What the kernels up to sum_of_squares read may lie at any address, as in a value that PostgreSQL has packed: to
+    // What the kernels up to signs read may lie at any address, as in a value that PostgreSQL has packed: to
     // copy it takes longer than the distance of short vectors. What they write is aligned.
 
     // Distances of float vectors a[n], b[n], accumulated in float.

@@ -136,6 +136,12 @@ TEST_P(KernelsTest, AlignmentMakesNoDifference) {
         EXPECT_EQ(actual.norm_b_squared, expected.norm_b_squared) << n;
         EXPECT_EQ(level.sum_of_squares(x.data(), n), level.sum_of_squares(a.data(), n)) << n;
 
+        std::vector<uint8_t> bits((n + 7) / 8);
+        std::vector<uint8_t> expected_bits((n + 7) / 8);
+        level.signs(x.data(), bits.data(), n);
+        level.signs(a.data(), expected_bits.data(), n);
+        EXPECT_EQ(bits, expected_bits) << n;
+
         std::vector<uint16_t> halfs(n);
         std::vector<uint16_t> expected_halfs(n);
         level.floats_to_halfs(x.data(), halfs.data(), n);

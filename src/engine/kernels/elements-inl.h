@@ -117,22 +117,31 @@ double SumOfSquares(const float* x, size_t n) {
     return hn::GetLane(hn::SumOfLanes(doubles, hn::Add(sum0, sum1))) + rest;
 }
 
-// Bit i: x[i] > 0.
-HWY_INLINE uint64_t PositiveLanes(const float* x) {
+// Bit i: lane i > 0.
+HWY_INLINE uint64_t PositiveLanes(FloatVector v) {
     uint8_t bits[8] = {};
-    hn::StoreMaskBits(kFloats, hn::Gt(Load(x), hn::Zero(kFloats)), bits);
+    hn::StoreMaskBits(kFloats, hn::Gt(v, hn::Zero(kFloats)), bits);
     return bits[0] | uint64_t{bits[1]} << 8;
+}
+
+HWY_INLINE void StoreSigns(uint64_t word, uint8_t* bits, size_t bytes) {
+    word = ReverseBitsOfBytes(word);
+    for (size_t byte = 0; byte < bytes; ++byte) bits[byte] = static_cast<uint8_t>(word >> (8 * byte));
 }
 
 void Signs(const float* x, uint8_t* bits, size_t n) {
     size_t i = 0;
     for (; i + 64 <= n; i += 64) {
         uint64_t word = 0;
-        for (size_t j = 0; j < 64; j += kLanes) word |= PositiveLanes(x + i + j) << j;
-        word = ReverseBitsOfBytes(word);
-        for (size_t byte = 0; byte < 8; ++byte) bits[i / 8 + byte] = static_cast<uint8_t>(word >> (8 * byte));
+        for (size_t j = 0; j < 64; j += kLanes) word |= PositiveLanes(Load(x + i + j)) << j;
+        StoreSigns(word, bits + i / 8, 8);
     }
-    if (i < n) kScalarKernels.signs(x + i, bits + i / 8, n - i);
+    if (i == n) return;
+    uint64_t word = 0;
+    size_t j = i;
+    for (; j + kLanes <= n; j += kLanes) word |= PositiveLanes(Load(x + j)) << (j - i);
+    if (j < n) word |= PositiveLanes(LoadFirst(x + j, n - j)) << (j - i);
+    StoreSigns(word, bits + i / 8, (n - i + 7) / 8);
 }
 
 }  // namespace

@@ -163,17 +163,16 @@ Datum Normalize(FunctionCallInfo fcinfo) {
 // bit(n) with a 1 where the element is positive, the first element in the most significant bit.
 template <class Value>
 Datum Signs(FunctionCallInfo fcinfo) {
-    ShortCopy copy;
-    const auto* value = DatumGetDense<Value>(PG_GETARG_DATUM(0), &copy);
-    const size_t size = VARBITTOTALLEN(value->dim);
+    const auto value = ViewDense<Value>(PG_GETARG_DATUM(0));
+    const size_t size = VARBITTOTALLEN(value.dim);
     auto* bits = static_cast<VarBit*>(palloc(size));
     SET_VARSIZE(bits, size);
-    VARBITLEN(bits) = value->dim;
+    VARBITLEN(bits) = value.dim;
 
     static_assert(kChunk % BITS_PER_BYTE == 0);
-    ForEachChunk(value->dim, [&](int first, int count) {
+    ForEachChunk(value.dim, [&](int first, int count) {
         float buffer[kChunk];
-        const float* x = AsFloats(value->x + first, count, buffer);
+        const float* x = AsFloats(value.x + first, count, buffer);
         ActiveKernels().signs(x, VARBITS(bits) + first / BITS_PER_BYTE, static_cast<size_t>(count));
     });
     PG_RETURN_VARBIT_P(bits);

@@ -52,9 +52,20 @@ inline double Norm(const SparseVector& vector) {
     return std::sqrt(SumOfSquares(vector.values, static_cast<int>(vector.count)));
 }
 
-// In float.
+// In float. Few values are summed here: in the copy of a short value a kernel's wide loads would wait for the stores.
 inline double SquaredNorm(const SparseVector& vector) {
-    return static_cast<double>(ActiveKernels().inner_product(vector.values, vector.values, vector.count));
+    constexpr size_t kFew = 16;
+    const float* x = vector.values;
+    const size_t n = vector.count;
+    if (n >= kFew) return static_cast<double>(ActiveKernels().inner_product(x, x, n));
+    float even = 0;
+    float odd = 0;
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        even += x[i] * x[i];
+        odd += x[i + 1] * x[i + 1];
+    }
+    if (n % 2 != 0) even += x[n - 1] * x[n - 1];
+    return static_cast<double>(even + odd);
 }
 
 Sparsevec* WithoutZeros(const Sparsevec* vector) {
