@@ -50,6 +50,7 @@ class GraphBuilder {
     // Adds y[padded] as Space::TransformRow gives it. Rows are numbered as they come.
     void Add(const float* y, HeapTid heap_tid);
     [[nodiscard]] size_t size() const noexcept { return size_; }
+    [[nodiscard]] size_t inserted() const noexcept { return inserted_; }
     // Inserts some of the rows that were added. False when all of them have been.
     bool Step();
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "annex/clustering.h"
+#include "annex/mean.h"
 #include "annex/random.h"
 #include "annex/refinement.h"
 #include "annex/sketch.h"
@@ -124,8 +125,7 @@ class ListBuilder {
     SketchLayout layout_;
     uint64_t seed_;
     int threads_;
-    std::vector<double> sum_;
-    uint64_t summed_ = 0;
+    MeanOfRows mean_;
     std::unique_ptr<Space> space_;
     std::unique_ptr<Sample> sample_;
     uint64_t offered_ = 0;

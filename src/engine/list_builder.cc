@@ -28,7 +28,7 @@ ListBuilder::ListBuilder(Metric metric, size_t dimensions, uint64_t seed, int th
       layout_{padded_},
       seed_(seed),
       threads_(threads),
-      sum_(dimensions),
+      mean_(metric, dimensions),
       random_(seed),
       row_(padded_) {}
 
@@ -38,28 +38,12 @@ ListBuilder::~ListBuilder() = default;
 
 // ---- Mean and sample ----
 
-// A row beyond this is one that gets no codes (annex/space.h); it would carry the mean with it.
-static constexpr double kMostMeanNormSquared = 0x1p116;
-
 void ListBuilder::AddToMean(const float* x) {
-    double norm_squared = 0;
-    for (size_t i = 0; i < dimensions_; i++) norm_squared += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-    if (norm_squared > kMostMeanNormSquared || (metric_ == Metric::kCosine && norm_squared == 0)) return;
-    const double scale = metric_ == Metric::kCosine ? 1 / std::sqrt(norm_squared) : 1;
-    for (size_t i = 0; i < dimensions_; i++) sum_[i] += static_cast<double>(x[i]) * scale;
-    summed_++;
+    mean_.Add(x);
 }
 
 void ListBuilder::FinishMean() {
-    std::vector<float> mean(dimensions_);
-    double norm_squared = 0;
-    for (size_t i = 0; i < dimensions_ && summed_ > 0; i++) {
-        mean[i] = static_cast<float>(sum_[i] / static_cast<double>(summed_));
-        norm_squared += static_cast<double>(mean[i]) * static_cast<double>(mean[i]);
-    }
-    // Any centre is right. One that outliers have carried to the end of the range would cost every row its codes.
-    if (!(norm_squared < 1e36)) std::fill(mean.begin(), mean.end(), 0.0F);
-    space_ = std::make_unique<Space>(metric_, dimensions_, seed_, std::move(mean));
+    space_ = std::make_unique<Space>(metric_, dimensions_, seed_, mean_.Finish());
 }
 
 void ListBuilder::SetMean(const float* mean) {

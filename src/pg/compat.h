@@ -3,6 +3,7 @@
 
 extern "C" {
 #include "nodes/tidbitmap.h"
+#include "utils/guc_tables.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
@@ -18,6 +19,21 @@ extern "C" {
 
 #if PG_VERSION_NUM < 150000
 #error "annex needs PostgreSQL 15 or later"
+#endif
+
+// What is known of a setting, or nullptr. Before 16 only all settings together could be asked for.
+#if PG_VERSION_NUM >= 160000
+#define ANNEX_FIND_SETTING(name) find_option(name, false, true, ERROR)
+#else
+#define ANNEX_FIND_SETTING(name) annex::pg::FindSetting(name)
+namespace annex::pg {
+inline const config_generic* FindSetting(const char* name) {
+    config_generic** settings = get_guc_variables();
+    for (int i = 0; i < GetNumConfigOptions(); i++)
+        if (strcmp(settings[i]->name, name) == 0) return settings[i];
+    return nullptr;
+}
+}  // namespace annex::pg
 #endif
 
 // Soft errors came with 16. Before, an input function can only raise its error.

@@ -63,16 +63,16 @@ void CalibrateIndex(Relation index, bool logged);
 
 // ---- Rows (build.cc, insert.cc) ----
 
-// Whether the value of a row is one that the index holds at all: NULL is not, nor is a zero vector under cosine.
-// Most dimensions of an index's nodes follow from what fits on a page: ERROR for more. Of a new index: everything of
-// the meta page that does not depend on the data; chains are empty.
+// Everything of a new index's meta page that does not depend on the data; chains are empty. ERROR for options that
+// contradict each other, and for more dimensions than a page has room for.
 void FillMeta(Relation index, MetaPage* meta);
 
 // Puts one row into the graph on pages, whether for aminsert (logged) or for a build that has outgrown its memory.
 // (insert.cc)
 struct Inserter;
 [[nodiscard]] Inserter* NewInserter(Relation index, MemoryContext context, bool logged);
-void InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid);
+// Returns the row's class: one that is kNaN was not inserted.
+RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid);
 
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);

@@ -13,9 +13,8 @@ extern "C" {
 #include "pgstat.h"
 }
 
-#include <unistd.h>
-
 #include "pg/guard.h"
+#include "pg/index/build_support.h"
 #include "pg/index/filter_column.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
@@ -77,16 +76,6 @@ ListBuilder** NewBuilder(Relation index, Metric metric, int dimensions, int thre
         (*holder)->SetColumns(columns);
     });
     return holder;
-}
-
-// Tables of fewer blocks are built sooner than threads have started.
-static constexpr BlockNumber kFewBlocks = 1000;
-
-int BuildThreads(Relation heap) {
-    if (RelationGetNumberOfBlocks(heap) < kFewBlocks) return 1;
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const int wanted = max_parallel_maintenance_workers + 1;
-    return processors > 0 && processors < wanted ? static_cast<int>(processors) : wanted;
 }
 
 // ---- Training ----

@@ -21,9 +21,6 @@ struct SamplePlan {
 [[nodiscard]] SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, ListBuilder* builder,
                                     int dimensions);
 
-// Threads that may work on a table of this size, within max_parallel_maintenance_workers + 1.
-[[nodiscard]] int BuildThreads(Relation heap);
-
 // An engine object that ends, with its threads, when the current memory context does.
 [[nodiscard]] ListBuilder** NewBuilder(Relation index, Metric metric, int dimensions, int threads);
 void DeleteBuilder(ListBuilder** builder);

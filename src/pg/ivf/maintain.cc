@@ -15,6 +15,7 @@ extern "C" {
 #include <algorithm>
 
 #include "pg/function.h"
+#include "pg/index/build_support.h"
 #include "pg/ivf/build.h"
 #include "pg/ivf/calibrate.h"
 #include "pg/ivf/inspect.h"
@@ -210,7 +211,7 @@ ANNEX_FUNCTION(annex_maintain) {
     MemoryContext caller = MemoryContextSwitchTo(context);
     BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
     const MaintenanceCall call = PG_GETARG_BOOL(1) ? MaintenanceCall::kForced : MaintenanceCall::kAsked;
-    const MaintenanceResult result = MaintainIndex(inspected.index, call, BuildThreads(inspected.table), strategy);
+    const MaintenanceResult result = MaintainIndex(inspected.index, call, annex::pg::BuildThreads(inspected.table), strategy);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(context);
     CloseInspected(inspected);

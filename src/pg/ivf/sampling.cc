@@ -1,21 +1,14 @@
 // Samples a table for training: first some blocks for the mean and the number of rows, then as many as training needs.
 #include "pg/ivf/build.h"
 
-extern "C" {
-#include "catalog/index.h"
-#include "commands/progress.h"
-#include "pgstat.h"
-#include "utils/sampling.h"
-}
-
 #include "pg/guard.h"
+#include "pg/index/build_support.h"
 #include "pg/index/opclass.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
 
 static constexpr uint32 kSeed = 20240229;
-static constexpr BlockNumber kMeanBlocks = 256;
 
 struct Sampling {
     ListBuilder* builder;
@@ -41,42 +34,6 @@ static void SampleTuple(Relation, ItemPointer, Datum* values, bool* isnull, bool
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(sampling->tuple_context);
 }
-}
-
-static void VisitRun(Relation heap, Relation index, IndexInfo* index_info, BlockNumber first, BlockNumber blocks,
-                     Sampling* sampling) {
-    // Rows of any visibility are as good a sample, but a concurrent build scans under an MVCC snapshot, which knows no
-    // such mode.
-    table_index_build_range_scan(heap, index, index_info, false, !index_info->ii_Concurrent, false, first, blocks,
-                                 SampleTuple, sampling, nullptr);
-}
-
-// Visits about `wanted` random blocks in order; returns how many there were. Neighbours are visited together, since a
-// scan costs something to start.
-static BlockNumber SampleBlocks(Relation heap, Relation index, IndexInfo* index_info, BlockNumber wanted, uint32 seed,
-                                Sampling* sampling) {
-    constexpr BlockNumber kLongestRun = 64;
-    BlockSamplerData sampler;
-    BlockSampler_Init(&sampler, RelationGetNumberOfBlocks(heap), static_cast<int>(wanted), seed);
-    pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_TOTAL, wanted);
-    BlockNumber visited = 0;
-    BlockNumber first = 0;
-    BlockNumber run = 0;
-    while (BlockSampler_HasMore(&sampler)) {
-        const BlockNumber block = BlockSampler_Next(&sampler);
-        if (run > 0 && (block != first + run || run == kLongestRun)) {
-            CHECK_FOR_INTERRUPTS();
-            VisitRun(heap, index, index_info, first, run, sampling);
-            pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, visited);
-            run = 0;
-        }
-        if (run == 0) first = block;
-        run++;
-        visited++;
-    }
-    if (run > 0) VisitRun(heap, index, index_info, first, run, sampling);
-    pgstat_progress_update_param(PROGRESS_SCAN_BLOCKS_DONE, visited);
-    return visited;
 }
 
 // Rows of sample that fit beside what training `lists` lists takes.
@@ -133,7 +90,8 @@ SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, List
     Sampling sampling{builder, NewFloatReader(index, dimensions), true, 0,
                       AllocSetContextCreate(CurrentMemoryContext, "ivf sample tuple", ALLOCSET_DEFAULT_SIZES)};
     const BlockNumber blocks = RelationGetNumberOfBlocks(heap);
-    const BlockNumber mean_blocks = SampleBlocks(heap, index, index_info, kMeanBlocks, kSeed, &sampling);
+    const BlockSample sample{heap, index, index_info, SampleTuple, &sampling};
+    const BlockNumber mean_blocks = SampleBlocks(sample, kMeanBlocks, kSeed);
     Guard([&] { builder->FinishMean(); });
 
     const double rows_per_block = mean_blocks > 0 ? sampling.rows / mean_blocks : 0;
@@ -150,8 +108,7 @@ SamplePlan SampleHeap(Relation heap, Relation index, IndexInfo* index_info, List
         sampling.for_mean = false;
         // Blocks differ in how many rows they hold, so some more than the average asks for.
         const double sample_blocks = capacity / rows_per_block * 1.1 + 16;
-        SampleBlocks(heap, index, index_info, sample_blocks < blocks ? static_cast<BlockNumber>(sample_blocks) : blocks,
-                     kSeed + 1, &sampling);
+        SampleBlocks(sample, sample_blocks < blocks ? static_cast<BlockNumber>(sample_blocks) : blocks, kSeed + 1);
     }
     MemoryContextDelete(sampling.tuple_context);
     pfree(sampling.reader.buffer);

@@ -1,6 +1,7 @@
 // Bulk delete and cleanup. Every page is judged by the heap TIDs that lie on it, in the order of the file, under one
 // exclusive lock and in one WAL record each; no page's change depends on another's.
 #include "pg/index/stop_point.h"
+#include "pg/index/build_support.h"
 #include "pg/ivf/build.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/maintain.h"
@@ -367,7 +368,7 @@ extern "C" IndexBulkDeleteResult* ivfvacuumcleanup(IndexVacuumInfo* info, IndexB
     using namespace annex::pg::ivf;
     if (info->analyze_only) return stats;
     if (RowsHaveChanged(info, stats)) {
-        const int threads = ANNEX_IS_AUTOVACUUM_WORKER() ? 1 : BuildThreads(info->index);
+        const int threads = ANNEX_IS_AUTOVACUUM_WORKER() ? 1 : annex::pg::BuildThreads(info->index);
         (void)MaintainIndex(info->index, MaintenanceCall::kVacuum, threads, info->strategy);
         ChangeMeta(info->index, [&](MetaPage* meta) { meta->seen_heap_rows = info->num_heap_tuples; });
     }

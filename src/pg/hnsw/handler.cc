@@ -1,0 +1,85 @@
+// hnswhandler, and what PostgreSQL asks about the access method without touching an index's pages.
+#include "pg/hnsw/handler.h"
+
+extern "C" {
+#include "access/amapi.h"
+#include "commands/vacuum.h"
+}
+
+#include "pg/hnsw/hnsw.h"
+
+namespace annex::pg::hnsw {
+
+// 1 distance, 2 norm, 3 what pgvector wants to know of a type, as in its operator classes; 4, which no class of
+// pgvector has, is what the engine wants to know of a class (pg/index/opclass.h).
+static constexpr uint16 kSupportFunctions = 4;
+
+void InitHnsw() {
+    DefineOptions();
+    static constexpr OrderedAccessMethod method{hnswgettuple, hnswcostestimate, SearchCost, nullptr};
+    RegisterOrderedAccessMethod(&method);
+}
+
+static IndexAmRoutine* MakeRoutine() {
+    IndexAmRoutine* routine = makeNode(IndexAmRoutine);
+    routine->amstrategies = 0;
+    routine->amsupport = kSupportFunctions;
+    routine->amcanorderbyop = true;
+    routine->amcanmulticol = true;
+    routine->amoptionalkey = true;
+    routine->amsearcharray = true;
+    routine->amsearchnulls = true;
+    routine->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_CLEANUP;
+    routine->amkeytype = InvalidOid;
+    ANNEX_AM_SINCE_17(routine);
+
+    routine->ambuild = hnswbuild;
+    routine->ambuildempty = hnswbuildempty;
+    routine->aminsert = hnswinsert;
+    routine->ambulkdelete = hnswbulkdelete;
+    routine->amvacuumcleanup = hnswvacuumcleanup;
+    routine->amcostestimate = hnswcostestimate;
+    routine->amoptions = hnswoptions;
+    routine->amproperty = hnswproperty;
+    routine->ambuildphasename = hnswbuildphasename;
+    routine->amvalidate = hnswvalidate;
+    routine->ambeginscan = hnswbeginscan;
+    routine->amrescan = hnswrescan;
+    routine->amgettuple = hnswgettuple;
+    routine->amendscan = hnswendscan;
+    return routine;
+}
+
+}  // namespace annex::pg::hnsw
+
+extern "C" {
+PG_FUNCTION_INFO_V1(annex_hnswhandler);
+PGDLLEXPORT Datum annex_hnswhandler(PG_FUNCTION_ARGS);
+
+Datum annex_hnswhandler(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    annex::pg::hnsw::DefineSettings();
+    return PointerGetDatum(annex::pg::hnsw::MakeRoutine());
+}
+
+// As with pgvector, whose checks of classes are at their use.
+bool hnswvalidate(Oid) noexcept {
+    return true;
+}
+
+// PostgreSQL cannot tell by itself that the first column, and no other, can be ordered by distance, and that = ANY is
+// for the others.
+bool hnswproperty(Oid, int attno, IndexAMProperty property, const char*, bool* result, bool* isnull) noexcept {
+    if (attno == 0) return false;
+    *isnull = false;
+    if (property == AMPROP_DISTANCE_ORDERABLE) {
+        *result = attno == 1;
+        return true;
+    }
+    if (property == AMPROP_SEARCH_ARRAY && attno == 1) {
+        *result = false;
+        return true;
+    }
+    return false;
+}
+}
