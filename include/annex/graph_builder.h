@@ -67,7 +67,8 @@ class GraphBuilder {
 
     // Writes a row's record, with room for `capacity` edges, all but its header's `more` and its filter columns.
     // ids[row] of its neighbours are given.
-    void Encode(uint32_t row, const NodeLayout& layout, size_t capacity, const std::vector<NodeId>& ids, Node record);
+    void Encode(uint32_t row, const NodeLayout& layout, size_t capacity, const std::vector<NodeId>& ids,
+                GraphNode record);
 
     // Rows that searches of the graph had best start from.
     [[nodiscard]] std::vector<uint32_t> Entries(size_t count) const;

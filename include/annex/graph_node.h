@@ -127,7 +127,7 @@ class NodeView {
     const NodeLayout* layout_;
     Byte* bytes_;
 };
-using Node = NodeView<uint8_t>;
-using ConstNode = NodeView<const uint8_t>;
+using GraphNode = NodeView<uint8_t>;
+using ConstGraphNode = NodeView<const uint8_t>;
 
 }  // namespace annex

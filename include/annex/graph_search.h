@@ -82,7 +82,7 @@ class GraphSearch {
     // Shows the record of a node that NextToVisit has given. Its state is kLive or kDead, its edges are not
     // more than it has room for, and its factors finite numbers, which the caller has checked. `passes`: a filter lets
     // its row through.
-    void Visit(NodeId node, ConstNode record, bool passes = true);
+    void Visit(NodeId node, ConstGraphNode record, bool passes = true);
     void EndRound();
 
     // The next row of the round in order of lower bounds; false when the round has run dry.
@@ -119,7 +119,7 @@ class GraphSearch {
         return best_.size() < ef_ ? std::numeric_limits<float>::infinity() : best_.front();
     }
     void Consider(float distance);
-    void AddNeighbours(ConstNode record, float squared_distance);
+    void AddNeighbours(ConstGraphNode record, float squared_distance);
 
     NodeLayout layout_;
     const Space* space_ = nullptr;

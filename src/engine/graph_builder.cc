@@ -392,7 +392,7 @@ std::vector<uint32_t> GraphBuilder::Order(size_t nodes_per_page) const {
 }
 
 void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, size_t capacity, const std::vector<NodeId>& ids,
-                          Node record) {
+                          GraphNode record) {
     const Chunk& chunk = ChunkOf(row);
     const size_t i = row % kChunkRows;
     const std::span<const uint32_t> links = Links(row);

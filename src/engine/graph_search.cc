@@ -179,7 +179,7 @@ double GraphSearch::LowerBound(const int8_t* codes, const RowFactors& factors, f
     return (follows ? row_query_.BoundAt(squared_distance, factors) : row_query_.Bound(codes, factors)).lower;
 }
 
-void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
+void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
     counters_.visits++;
     const NodeHeader& header = record.header();
     const float squared_distance = row_query_.RowSquaredDistance(record.row(), header.row.scale);
@@ -200,7 +200,7 @@ void GraphSearch::Visit(NodeId node, ConstNode record, bool passes) {
     AddNeighbours(record, squared_distance);
 }
 
-void GraphSearch::AddNeighbours(ConstNode record, float squared_distance) {
+void GraphSearch::AddNeighbours(ConstGraphNode record, float squared_distance) {
     const size_t edges = record.header().edges;
     if (edges == 0) return;
     const float* products = edge_query_.SignProducts(record.code(0), layout_.edge_bytes(), edges);

@@ -106,10 +106,10 @@ class Graph {
         search_.SetLayout(layout_);
     }
 
-    [[nodiscard]] Node At(size_t node) {
+    [[nodiscard]] GraphNode At(size_t node) {
         return {layout_, reinterpret_cast<uint8_t*>(words_.data()) + node * layout_.bytes(degree_)};
     }
-    [[nodiscard]] ConstNode Record(size_t node) const {
+    [[nodiscard]] ConstGraphNode Record(size_t node) const {
         return {layout_, reinterpret_cast<const uint8_t*>(words_.data()) + node * layout_.bytes(degree_)};
     }
     [[nodiscard]] size_t nodes() const { return order_.size(); }
@@ -125,7 +125,7 @@ class Graph {
     void UseTable(size_t count) {
         table_ = EntryTable(space_, layout_.code_bits());
         for (const uint32_t entry : builder_.Entries(count)) {
-            const ConstNode record = Record(ids_[entry]);
+            const ConstGraphNode record = Record(ids_[entry]);
             table_.Add(ids_[entry], record.row(), record.header().row.scale);
         }
     }
@@ -141,7 +141,7 @@ class Graph {
                 search_.Start(ids_[entry], -std::numeric_limits<float>::infinity());
         }
         for (NodeId node; (node = search_.NextToVisit()) != kNoNode;) {
-            const ConstNode record = Record(node);
+            const ConstGraphNode record = Record(node);
             search_.Visit(node, record, passes(RowOf(record.header().heap_tid)));
         }
         search_.EndRound();
@@ -315,7 +315,7 @@ TEST(GraphBuilderTest, EdgesAreWithinBoundsAndLeadToNodes) {
     Graph graph(data, Metric::kL2, {.m = 8}, 16);
     std::vector<size_t> edges_to(graph.nodes());
     for (size_t i = 0; i < graph.nodes(); ++i) {
-        const ConstNode record = graph.Record(i);
+        const ConstGraphNode record = graph.Record(i);
         ASSERT_LE(record.header().edges, 16U);
         std::set<NodeId> neighbours;
         for (size_t edge = 0; edge < record.header().edges; ++edge) {
@@ -380,7 +380,7 @@ TEST(GraphBuilderTest, NeighboursShareAPage) {
     size_t near = 0;
     size_t edges = 0;
     for (size_t i = 0; i < graph.nodes(); ++i) {
-        const ConstNode record = graph.Record(i);
+        const ConstGraphNode record = graph.Record(i);
         edges += record.header().edges;
         for (size_t edge = 0; edge < record.header().edges; ++edge)
             near += record.edge(edge).neighbour / kNodesPerPage == i / kNodesPerPage ? 1 : 0;

@@ -152,7 +152,7 @@ static BlockNumber AddEntriesOf(Walker* walker, BlockNumber block, EntryTable* t
     for (uint32 i = 0; i < count; i++) {
         CHECK_FOR_INTERRUPTS();
         if (!CopyNode(walker, ids[i], copy)) continue;
-        const ConstNode node(walker->places.node, copy);
+        const ConstGraphNode node(walker->places.node, copy);
         if (node.header().state != NodeState::kLive) continue;
         Guard([&] { table->Add(ids[i], node.row(), node.header().row.scale); });
     }

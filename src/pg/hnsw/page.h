@@ -182,7 +182,7 @@ struct NodePage {
     // Without a check.
     [[nodiscard]] char* record(uint16 slot) const { return reinterpret_cast<char*>(page) + directory()[slot]; }
     [[nodiscard]] Size record_bytes(uint16 slot) const { return End(slot) - directory()[slot]; }
-    [[nodiscard]] Node node(const NodePlaces& places, uint16 slot) const {
+    [[nodiscard]] GraphNode node(const NodePlaces& places, uint16 slot) const {
         return {places.node, reinterpret_cast<uint8*>(record(slot))};
     }
     // The same after a check of its place and of its numbers.

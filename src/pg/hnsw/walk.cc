@@ -80,8 +80,8 @@ static void Visit(Walker* walker, NodeId id, const NodeFilter* filter) {
     const LockedNodePage page = LockNodePage(walker, walker->places.Block(id), BUFFER_LOCK_SHARE);
     if (!page.valid()) return;
     if (FindRecord(*walker, page, id) == RecordKind::kNode) {
-        const ConstNode node(walker->places.node,
-                             reinterpret_cast<const uint8*>(page.nodes.record(walker->places.Slot(id))));
+        const ConstGraphNode node(walker->places.node,
+                                  reinterpret_cast<const uint8*>(page.nodes.record(walker->places.Slot(id))));
         const bool passes = filter == nullptr || filter->passes(filter->arg, node.header(), node.values());
         Guard([&] { walker->search->Visit(id, node, passes); });
     }

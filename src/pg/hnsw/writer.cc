@@ -228,7 +228,7 @@ struct GraphWriter {
 
     void FillNode(const NodePage& to, uint16 slot, Size bytes, std::span<const Item> items, Size i) const {
         const uint32 row = items[i].row;
-        const Node node = to.node(places, slot);
+        const GraphNode node = to.node(places, slot);
         const Size capacity = std::min<Size>(places.node.Capacity(bytes), most_edges);
         graph->Encode(row, places.node, capacity, layouter->ids(), node);
         node.header().more = NextOfChain(&items[i]);
