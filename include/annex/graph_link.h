@@ -1,0 +1,88 @@
+// Links between nodes on pages, where a node is known by its record alone: which neighbours a new row gets, what a
+// neighbour does with an edge back, and the bytes of an edge. The rules are those of GraphBuilder; of rows that are not
+// at hand, distances are what edges estimate.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "annex/edge.h"
+#include "annex/graph_node.h"
+#include "annex/graph_search.h"
+#include "annex/refinement.h"
+#include "annex/space.h"
+
+namespace annex {
+
+// A refinement row and its place in the index's space.
+struct LinkRow {
+    NodeId node;
+    RowFactors factors;
+    const int8_t* codes;  // [layout.row_bytes()]
+};
+
+// Whether two rows have the very same codes: then one node is enough for both.
+[[nodiscard]] bool SameRow(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
+                           const RowFactors& b_factors, const int8_t* b) noexcept;
+// Of two rows.
+[[nodiscard]] float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
+                                      const RowFactors& b_factors, const int8_t* b) noexcept;
+
+// Of candidates, the nearest first, the numbers of at most `most` that no other chosen one is nearer to than the row
+// is, by the factor `slack` on lengths.
+void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, size_t most, float slack,
+                      std::vector<uint32_t>* chosen);
+
+// What a node does about an edge to a row.
+struct EdgeDecision {
+    enum class Kind : uint8_t {
+        kAppend,   // it has room
+        kReplace,  // edge `edge` goes
+        kRefuse,   // a nearer neighbour covers the row, or the row is farther than all of a full node's neighbours
+        kLinked    // there is one already
+    };
+    Kind kind;
+    uint16_t edge;
+};
+
+// Makes edges of one row and decides on edges to it. Memory is kept from row to row.
+class EdgeMaker {
+  public:
+    // space and layout must outlive it.
+    EdgeMaker(const Space& space, const NodeLayout& layout);
+
+    // The row that edges lead to, or from, until the next call: codes[layout.row_bytes()].
+    void SetRow(const RowFactors& factors, const int8_t* codes);
+
+    // The bytes of an edge from the row to a neighbour, and from a neighbour to the row, which is `node`.
+    // edge[layout.edge_bytes()].
+    void EdgeTo(NodeId neighbour, const RowFactors& factors, const int8_t* codes, uint8_t* edge);
+    void EdgeFrom(const RowFactors& factors, const int8_t* codes, NodeId node, uint8_t* edge);
+
+    // What the node of `record`, at this distance, does about an edge to the row, which is `node`. A full node replaces
+    // the longest of the edges that the row covers, or the longest one of all; `force`: one of these even where the
+    // row is covered or farther away.
+    [[nodiscard]] EdgeDecision Decide(ConstGraphNode record, NodeId node, float squared_distance, bool force);
+
+    // Squared distances from the row to the ends of a node's edges, as these estimate them: [record's edges], valid
+    // until the next call.
+    [[nodiscard]] const float* Estimates(ConstGraphNode record, float squared_distance);
+    // ||row - record's row||^2.
+    [[nodiscard]] float SquaredDistance(const RowFactors& factors, const int8_t* codes) const noexcept;
+
+  private:
+    void Encode(const float* from, const float* to, NodeId node, uint8_t* edge) const noexcept;
+
+    const Space* space_;
+    const NodeLayout* layout_;
+    RowFactors factors_{};
+    std::vector<int8_t> codes_;
+    std::vector<float> row_;  // decoded
+    std::vector<float> other_;
+    EdgeQuery query_;
+    std::vector<float> estimates_;
+};
+
+}  // namespace annex

@@ -1,0 +1,118 @@
+// Links between nodes on pages.
+#include "annex/graph_link.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/sums.h"
+
+namespace annex {
+
+bool SameRow(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a, const RowFactors& b_factors,
+             const int8_t* b) noexcept {
+    return a_factors.scale == b_factors.scale && a_factors.error == b_factors.error &&
+           std::memcmp(a, b, layout.row_bytes()) == 0;
+}
+
+float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
+                        const RowFactors& b_factors, const int8_t* b) noexcept {
+    const Kernels& kernels = ActiveKernels();
+    const size_t padded = layout.padded();
+    const auto product = [&](const int8_t* x, const int8_t* y) {
+        return static_cast<float>(kernels.code_product(x, y, padded));
+    };
+    const float squared = a_factors.scale * a_factors.scale * product(a, a) +
+                          b_factors.scale * b_factors.scale * product(b, b) -
+                          2 * a_factors.scale * b_factors.scale * product(a, b);
+    return std::max(squared, 0.0F);
+}
+
+void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, size_t most, float slack,
+                      std::vector<uint32_t>* chosen) {
+    const float factor = slack * slack;
+    chosen->clear();
+    for (uint32_t i = 0; i < candidates.size() && chosen->size() < most; ++i) {
+        const VisitedNode& candidate = candidates[i];
+        const bool covered = std::any_of(chosen->begin(), chosen->end(), [&](uint32_t c) {
+            const VisitedNode& other = candidates[c];
+            return factor * SquaredDistanceOf(layout, other.factors, other.codes, candidate.factors, candidate.codes) <
+                   candidate.squared_distance;
+        });
+        if (!covered) chosen->push_back(i);
+    }
+}
+
+EdgeMaker::EdgeMaker(const Space& space, const NodeLayout& layout)
+    : space_(&space), layout_(&layout), codes_(layout.row_bytes()), row_(space.padded()), other_(space.padded()) {}
+
+void EdgeMaker::SetRow(const RowFactors& factors, const int8_t* codes) {
+    factors_ = factors;
+    std::copy(codes, codes + layout_->row_bytes(), codes_.begin());
+    DecodeRow(*space_, codes, factors.scale, row_.data());
+    query_.Reset(row_.data(), layout_->code_bits());
+}
+
+void EdgeMaker::Encode(const float* from, const float* to, NodeId node, uint8_t* edge) const noexcept {
+    EdgeHeader header{node, {}};
+    header.factors = EncodeEdge(from, to, layout_->padded(), layout_->code_bits(), edge + layout_->code_offset());
+    std::memcpy(edge, &header, sizeof header);
+    if (!layout_->with_norms()) return;
+    const uint16_t norm = FloatToBf16Nearest(static_cast<float>(SquaredNorm(to, layout_->padded())));
+    std::memset(edge + sizeof header, 0, layout_->code_offset() - sizeof header);
+    std::memcpy(edge + sizeof header, &norm, sizeof norm);
+}
+
+void EdgeMaker::EdgeTo(NodeId neighbour, const RowFactors& factors, const int8_t* codes, uint8_t* edge) {
+    DecodeRow(*space_, codes, factors.scale, other_.data());
+    Encode(row_.data(), other_.data(), neighbour, edge);
+}
+
+void EdgeMaker::EdgeFrom(const RowFactors& factors, const int8_t* codes, NodeId node, uint8_t* edge) {
+    DecodeRow(*space_, codes, factors.scale, other_.data());
+    Encode(other_.data(), row_.data(), node, edge);
+}
+
+float EdgeMaker::SquaredDistance(const RowFactors& factors, const int8_t* codes) const noexcept {
+    return SquaredDistanceOf(*layout_, factors_, codes_.data(), factors, codes);
+}
+
+const float* EdgeMaker::Estimates(ConstGraphNode record, float squared_distance) {
+    const size_t edges = record.header().edges;
+    estimates_.resize(edges);
+    if (edges == 0) return estimates_.data();
+    const float* products = query_.SignProducts(record.code(0), layout_->edge_bytes(), edges);
+    for (size_t i = 0; i < edges; ++i)
+        estimates_[i] = EstimateAlong(record.edge(i).factors, squared_distance, products[i]);
+    return estimates_.data();
+}
+
+EdgeDecision EdgeMaker::Decide(ConstGraphNode record, NodeId node, float squared_distance, bool force) {
+    using Kind = EdgeDecision::Kind;
+    const size_t edges = record.header().edges;
+    for (size_t i = 0; i < edges; ++i)
+        if (record.edge(i).neighbour == node) return {Kind::kLinked, static_cast<uint16_t>(i)};
+    if (edges < record.header().capacity) return {Kind::kAppend, static_cast<uint16_t>(edges)};
+    if (edges == 0) return {Kind::kRefuse, 0};
+    const float* apart = Estimates(record, squared_distance);
+    size_t longest = 0;
+    float longest_length = -1;
+    size_t dropped = edges;
+    float dropped_length = -1;
+    for (size_t i = 0; i < edges; ++i) {
+        const float length = SquaredLength(record.edge(i).factors, layout_->padded(), layout_->code_bits());
+        if (!force && length < squared_distance && apart[i] < squared_distance) return {Kind::kRefuse, 0};
+        if (length > longest_length) {
+            longest = i;
+            longest_length = length;
+        }
+        if (apart[i] < length && length > dropped_length) {
+            dropped = i;
+            dropped_length = length;
+        }
+    }
+    if (dropped < edges) return {Kind::kReplace, static_cast<uint16_t>(dropped)};
+    if (force || squared_distance < longest_length) return {Kind::kReplace, static_cast<uint16_t>(longest)};
+    return {Kind::kRefuse, 0};
+}
+
+}  // namespace annex
