@@ -47,6 +47,13 @@ struct VisitedNode {
     const int8_t* codes;
 };
 
+// What a search did at a visit, for measuring (annex/graph_calibrator.h).
+struct TracedVisit {
+    float estimate;  // with which it was asked for
+    float distance;  // of the row, in the same unit; infinity: it does not count among the rows found
+    NodeId node;
+};
+
 struct GraphCounters {
     uint64_t visits = 0;
     uint64_t edges = 0;  // whose distance was estimated
@@ -65,9 +72,17 @@ class GraphSearch {
     // knows of nodes that it has not visited, the farthest are forgotten first. Returns the query's class; nothing
     // below may be called unless it is kNormal.
     RowClass Begin(const Space& space, const float* query, size_t max_entries);
+    // The same with a row of the index for a query, y[space.padded()] decoded; of bounds and distances the part that
+    // the mean makes is left out for inner product.
+    void BeginStoredRow(const Space& space, const float* y, size_t max_entries);
     // Starts a search for the neighbours of a row, y[space.padded()] decoded, by L2 whatever the metric is; its visited
     // nodes are kept with their rows.
     void BeginRow(const Space& space, const float* y, size_t max_entries);
+
+    // Visits are noted there from now on, in their order; nullptr: nowhere.
+    void TraceInto(std::vector<TracedVisit>* trace) { trace_ = trace; }
+    // After Begin*: this node is never visited.
+    void LeaveOut(NodeId node) { visited_.Insert(node); }
 
     void BeginRound(size_t ef);
     // A node to visit, the sooner the less its estimate is: a squared distance, or -infinity.
@@ -107,6 +122,7 @@ class GraphSearch {
 
     void Reset(const Space& space, size_t max_entries);
     void UseRowSpace();
+    void UseQuery();
     [[nodiscard]] double LowerBound(const int8_t* codes, const RowFactors& factors,
                                     float squared_distance) const noexcept;
     void EstimateEntries(const EntryTable& entries);
@@ -147,6 +163,7 @@ class GraphSearch {
     std::vector<VisitedNode> nodes_;  // of BeginRow; `codes` are set by Nearest
     std::vector<int8_t> rows_;
     GraphCounters counters_;
+    std::vector<TracedVisit>* trace_ = nullptr;
 };
 
 }  // namespace annex

@@ -50,10 +50,27 @@ RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_e
     const RowClass row_class = space.TransformQuery(query, y_.data());
     if (row_class != RowClass::kNormal) return row_class;
     row_query_ = RowQuery(space, query, y_.data());
+    UseQuery();
+    return RowClass::kNormal;
+}
+
+void GraphSearch::BeginStoredRow(const Space& space, const float* y, size_t max_entries) {
+    Reset(space, max_entries);
+    keep_rows_ = false;
+    by_product_ = space.metric() == Metric::kInnerProduct;
+    std::fill(y_.begin(), y_.end(), 0.0F);
+    // A query is not centred for inner product.
+    if (by_product_ && space.TransformQuery(space.mean().data(), y_.data()) != RowClass::kNormal)
+        std::fill(y_.begin(), y_.end(), 0.0F);
+    for (size_t i = 0; i < space.padded(); ++i) y_[i] += y[i];
+    row_query_ = RowQuery(space, y_.data());
+    UseQuery();
+}
+
+void GraphSearch::UseQuery() {
     UseRowSpace();
     edge_query_.Reset(y_.data(), layout_.code_bits());
-    query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space.padded()));
-    return RowClass::kNormal;
+    query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space_->padded()));
 }
 
 void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entries) {
@@ -150,7 +167,9 @@ NodeId GraphSearch::NextToVisit() {
         if (entry.estimate > Threshold()) return kNoNode;
         std::pop_heap(frontier_.begin(), frontier_.end(), After);
         frontier_.pop_back();
-        if (visited_.Insert(entry.node)) return entry.node;
+        if (!visited_.Insert(entry.node)) continue;
+        if (trace_ != nullptr) trace_->push_back({entry.estimate, kInfinity, entry.node});
+        return entry.node;
     }
     return kNoNode;
 }
@@ -164,6 +183,7 @@ size_t GraphSearch::Upcoming(NodeId* nodes, size_t count) const noexcept {
 
 void GraphSearch::Consider(float distance) {
     distances_.push_back(distance);
+    if (trace_ != nullptr && !trace_->empty()) trace_->back().distance = distance;
     if (best_.size() >= ef_) {
         if (!(distance < best_.front())) return;
         std::pop_heap(best_.begin(), best_.end());
