@@ -6,6 +6,7 @@
 #include "pg/index/scan_hints.h"
 #include "pg/index/scan_statistics.h"
 #include "pg/index/stop_point.h"
+#include "pg/index/target_recall.h"
 #include "pg/ivf/handler.h"
 #include "pg/ivfflat/handler.h"
 #include "pg/planner/filtered_scan.h"
@@ -53,6 +54,7 @@ void DefineSimdLevel() {
 
 extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
+    annex::pg::DefineTargetRecall();
     annex::pg::InstallScanHints();
     annex::pg::InitStatistics();
     annex::pg::InstallFilteredScan();

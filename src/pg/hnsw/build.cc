@@ -287,6 +287,7 @@ static void BuildFromHeap(Build* build) {
     build->heap_tuples =
         table_index_build_scan(build->heap, build->index, build->index_info, true, true, AddTuple, build, nullptr);
     if (build->inserter == nullptr) WritePages(build);
+    CalibrateIndex(build->index, false);
     LogPages(build->index, MAIN_FORKNUM);
     ANNEX_STOP_POINT("hnsw-build-logged");
 }

@@ -46,8 +46,6 @@ extern int cache_size_setting;  // ivf.cache_size, kilobytes
     return ordering_setting == kOrderStrict || order_setting == kOrderStrict;
 }
 
-extern double target_recall_setting;  // annex.target_recall
-
 // What a scan uses where nothing is set and the index is not calibrated.
 inline constexpr uint32 kDefaultProbes = 48;
 inline constexpr float kDefaultEpsilon = 1.9F;

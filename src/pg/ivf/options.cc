@@ -1,4 +1,5 @@
 // Options of CREATE INDEX ... USING ivf, and the settings ivf.*.
+#include "pg/index/target_recall.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
@@ -17,7 +18,6 @@ double epsilon_setting = 0;
 int rerank_setting = 0;
 int ordering_setting = kOrderRelaxed;
 int order_setting = kOrderRelaxed;
-double target_recall_setting = 0.95;
 
 static relopt_kind relopt_kind_ivf;
 
@@ -33,10 +33,6 @@ void DefineOptionsAndSettings() {
     add_enum_reloption(relopt_kind_ivf, "spill", "Whether every row gets a second copy of its sketch in another list",
                        spill_values, kSpillAuto, "Valid values are \"auto\", \"off\" and \"on\".", AccessExclusiveLock);
 
-    DefineCustomRealVariable("annex.target_recall", "Sets the share of the nearest rows that a scan should find.",
-                             "Scans of calibrated indexes take their settings from it, as far as ivf.probes and "
-                             "ivf.epsilon are 0.",
-                             &target_recall_setting, 0.95, 0.5, 0.999, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("ivf.probes", "Sets the number of lists that a scan probes at first.",
                             "0 chooses it. A scan goes on to further lists when more rows are asked for.",
                             &probes_setting, 0, 0, kMaxLists, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -1,0 +1,298 @@
+// Calibration: which ef reaches a recall, measured by deep searches for a sample of the index's own rows
+// (annex/graph_calibrator.h has the arithmetic), and what scans take from it.
+//
+// The queries are rows of nodes that lie evenly spread over the pages, so that an index calibrates itself without its
+// table, in the same way each time. A few searches first go far deeper than most recalls need and tell how deep is deep
+// enough; the others go as deep as that.
+#include "pg/hnsw/hnsw.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+#include "commands/vacuum.h"
+}
+
+#include <algorithm>
+#include <cmath>
+
+#include "annex/graph_calibrator.h"
+#include "annex/random.h"
+#include "annex/refinement.h"
+#include "pg/guard.h"
+#include "pg/hnsw/walk.h"
+#include "pg/index/target_recall.h"
+
+namespace annex::pg::hnsw {
+
+// ---- What scans take ----
+
+// Where no LIMIT is known.
+static constexpr double kUnknownLimit = 10;
+static constexpr double kMostEf = 1e6;
+
+// The first recall is found with hardly any effort, and more than the last one cannot be set.
+static constexpr float kRecalls[kCalibratedRecalls] = {0.5F, 0.7F, 0.8F, 0.9F, 0.95F, 0.98F, 0.99F, 0.999F};
+
+struct Effort {
+    double ef;
+    double visits;
+};
+
+static Effort Between(const Effort& a, const Effort& b, double at) {
+    return {a.ef + at * (b.ef - a.ef), a.visits + at * (b.visits - a.visits)};
+}
+
+static Effort EffortOf(const CalibrationEntry& entry) {
+    return {static_cast<double>(entry.ef), static_cast<double>(entry.visits)};
+}
+
+// Each halving of what is missed costs about the same.
+static Effort AtRecall(const CalibrationEntry* entries, double recall) {
+    for (int i = 1; i < kCalibratedRecalls; i++) {
+        if (recall > static_cast<double>(kRecalls[i])) continue;
+        const double from = std::log(1 - static_cast<double>(kRecalls[i - 1]));
+        const double to = std::log(1 - static_cast<double>(kRecalls[i]));
+        return Between(EffortOf(entries[i - 1]), EffortOf(entries[i]),
+                       std::clamp((std::log(1 - recall) - from) / (to - from), 0.0, 1.0));
+    }
+    return EffortOf(entries[kCalibratedRecalls - 1]);
+}
+
+static Effort Calibrated(const MetaPage& meta, double k, double recall) {
+    for (int i = 1; i < kCalibratedKs; i++) {
+        if (k > kCalibratedK[i]) continue;
+        const double at = std::log(k / kCalibratedK[i - 1]) / std::log(kCalibratedK[i] / kCalibratedK[i - 1]);
+        return Between(AtRecall(meta.calibration[i - 1], recall), AtRecall(meta.calibration[i], recall),
+                       std::clamp(at, 0.0, 1.0));
+    }
+    const Effort most = AtRecall(meta.calibration[kCalibratedKs - 1], recall);
+    const double more = k / kCalibratedK[kCalibratedKs - 1];
+    return {most.ef * more, most.visits * more};
+}
+
+// Somewhat more than two data sets of about 100,000 rows take.
+static Effort Uncalibrated(double k, double recall) {
+    const double ef = k + 48 * std::pow(0.05 / (1 - recall), 0.6);
+    return {ef, 2 * ef};
+}
+
+static Effort EffortAt(const MetaPage& meta, double k, double recall) {
+    return meta.calibrated_nodes > 0 ? Calibrated(meta, k, recall) : Uncalibrated(k, recall);
+}
+
+// The meta page's numbers may be anything.
+static SearchEffort Bounded(const Effort& effort) {
+    const double ef = effort.ef >= 1 ? std::min(effort.ef, kMostEf) : 1;
+    return {static_cast<uint32>(std::ceil(ef)), effort.visits >= ef ? effort.visits : ef};
+}
+
+SearchEffort EffortFor(const MetaPage& meta, double k) {
+    return Bounded(EffortAt(meta, k > 0 ? k : kUnknownLimit, target_recall_setting));
+}
+
+// ef counts rows that pass. Passing rows that lie at random are the nearest k / share rows of all, and their share of
+// the ef that these take would do; passing rows that lie together have to be told from each other as all rows do.
+SearchEffort FilteredEffortFor(const MetaPage& meta, double k, double share) {
+    const double wanted = k > 0 ? k : kUnknownLimit;
+    const double passing = share > 0 ? std::clamp(share, 1e-6, 1.0) : 1;
+    const Effort of_rows = EffortAt(meta, wanted, target_recall_setting);
+    const Effort of_rank = EffortAt(meta, wanted / passing, target_recall_setting);
+    const double ef = std::max({of_rank.ef * passing, std::sqrt(of_rows.ef * wanted), wanted});
+    const double visits_each = of_rank.ef > 0 ? of_rank.visits / of_rank.ef : 1;
+    return Bounded({ef, ef / passing * visits_each});
+}
+
+// ---- Measuring ----
+
+static constexpr double kFewestNodes = 1000;
+static constexpr double kFewestQueries = 250;
+static constexpr double kMostQueries = 1000;
+// A query takes about as long as inserting ten rows.
+static constexpr double kNodesPerQuery = 200;
+static constexpr uint32 kMostDraws = 1000000;
+// One in so many searches is one of those that tell how deep the others go, and three more find 100 rows.
+static constexpr uint32 kStrides = 16;
+static constexpr Size kDeepestEf = 1500;
+// The pilots are few, so the others go deeper than they say.
+static constexpr Size kDeeper = 2;
+static constexpr double kDeepRecall = 0.9995;
+// Of what is missed, so much less is aimed at: searches for 100 rows would find a little less than asked for.
+static constexpr double kMargin = 0.15;
+// Of what searches know; beyond it is far.
+static constexpr Size kMostEntriesKnown = 1 << 20;
+static constexpr BlockNumber kPagesCounted = 256;
+
+// The engine's objects.
+struct Engine {
+    GraphCalibrator calibrator;
+    std::vector<TracedVisit> trace;
+};
+
+struct Calibration {
+    Relation index;
+    Walker walker;
+    Engine* engine;
+    double nodes;
+    uint8* copy;  // of the query's node
+    float* row;
+};
+
+extern "C" {
+static void DeleteEngine(void* arg) noexcept {
+    delete static_cast<Engine*>(arg);
+}
+}
+
+static Calibration Prepare(Relation index, const MetaPage& meta) {
+    Calibration calibration{index, NewWalker(index, meta, CurrentMemoryContext), nullptr, 0, nullptr, nullptr};
+    auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
+    Guard([&] { calibration.engine = new Engine(); });
+    callback->func = DeleteEngine;
+    callback->arg = calibration.engine;
+    MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+    calibration.walker.search->TraceInto(&calibration.engine->trace);
+    calibration.copy = static_cast<uint8*>(palloc(BLCKSZ));
+    calibration.row = static_cast<float*>(palloc(meta.padded * sizeof(float)));
+    return calibration;
+}
+
+// Live nodes of a page of them, 0 for other pages.
+static uint32 CountNodes(Walker* walker, BlockNumber block) {
+    const LockedNodePage page = LockNodePage(walker, block, BUFFER_LOCK_SHARE);
+    if (!page.valid()) return 0;
+    uint32 nodes = 0;
+    for (uint16 slot = 0; slot < page.nodes.header->slots; slot++)
+        if (page.nodes.Find(walker->places, walker->value_bytes, slot) == RecordKind::kNode &&
+            page.nodes.node(walker->places, slot).header().state == NodeState::kLive)
+            nodes++;
+    page.Release();
+    return nodes;
+}
+
+// The index's live nodes, by some of its pages.
+static double EstimateNodes(Calibration* calibration) {
+    const BlockNumber blocks = RelationGetNumberOfBlocks(calibration->index);
+    const BlockNumber pages = std::min(blocks - 1, kPagesCounted);
+    double nodes = 0;
+    for (BlockNumber i = 0; i < pages; i++) {
+        CHECK_FOR_INTERRUPTS();
+        const auto block = static_cast<BlockNumber>(1 + static_cast<uint64>(i) * (blocks - 1) / pages);
+        nodes += CountNodes(&calibration->walker, block);
+    }
+    return pages == 0 ? 0 : nodes * (blocks - 1) / pages;
+}
+
+// Searches for the row of a node, if there is a live one, with this ef; it counts for the first `deepest` + 1 ks.
+static void SearchDeep(Calibration* calibration, NodeId node, Size ef, Size deepest) {
+    Walker* walker = &calibration->walker;
+    if (!CopyNode(walker, node, calibration->copy)) return;
+    const ConstGraphNode record(walker->places.node, calibration->copy);
+    if (record.header().state != NodeState::kLive) return;
+    const Space& space = SpaceOf(*walker->cached);
+    Guard([&] {
+        DecodeRow(space, record.row(), record.header().row.scale, calibration->row);
+        calibration->engine->trace.clear();
+        walker->search->BeginStoredRow(space, calibration->row, kMostEntriesKnown);
+        walker->search->LeaveOut(node);
+    });
+    RunRound(walker, ef, true, nullptr, 0);
+    Guard([&] { calibration->engine->calibrator.Add(calibration->engine->trace, deepest); });
+}
+
+// Searches for one in kStrides of the rows at `draws` places that lie evenly spread, from the first-th on.
+static void SearchStride(Calibration* calibration, uint32 draws, uint32 first, Size ef, Size deepest) {
+    const NodePlaces& places = calibration->walker.places;
+    const double count = static_cast<double>(RelationGetNumberOfBlocks(calibration->index) - 1) * places.slots_per_page;
+    for (uint32 i = first; i < draws; i += kStrides) {
+        ANNEX_VACUUM_DELAY_POINT();
+        Random random(i);
+        const auto node = static_cast<NodeId>((i + random.Uniform()) / draws * count) + places.At(1, 0);
+        SearchDeep(calibration, node, ef, deepest);
+    }
+}
+
+// As many places as hold the queries that are wanted.
+static uint32 Draws(const Calibration& calibration) {
+    const double queries = std::clamp(calibration.nodes / kNodesPerQuery, kFewestQueries, kMostQueries);
+    const double places = static_cast<double>(RelationGetNumberOfBlocks(calibration.index) - 1) *
+                          calibration.walker.places.slots_per_page;
+    return static_cast<uint32>(std::min(queries * places / calibration.nodes, static_cast<double>(kMostDraws)));
+}
+
+static Size DeepEnough(const GraphCalibrator& calibrator, Size which) {
+    return std::min(std::max(kDeeper * calibrator.Choose(which, kDeepRecall).ef, 2 * GraphCalibrator::kKs[which]),
+                    kDeepestEf);
+}
+
+static bool SearchAll(Calibration* calibration) {
+    const GraphCalibrator& calibrator = calibration->engine->calibrator;
+    const uint32 draws = Draws(*calibration);
+    const Size last = GraphCalibrator::kKCount - 1;
+    SearchStride(calibration, draws, 0, kDeepestEf, last);
+    if (calibrator.queries(0) == 0) return false;
+    const Size for_most = DeepEnough(calibrator, last);
+    const Size for_few = DeepEnough(calibrator, last - 1);
+    for (uint32 first = 1; first < kStrides; first++) {
+        const bool most = first % 4 == 0;
+        SearchStride(calibration, draws, first, most ? for_most : for_few, most ? last : last - 1);
+    }
+    return true;
+}
+
+static void FillIn(const Calibration& calibration, MetaPage* meta) {
+    for (int k = 0; k < kCalibratedKs; k++) {
+        for (int i = 0; i < kCalibratedRecalls; i++) {
+            const double aim = 1 - (1 - kMargin) * (1 - static_cast<double>(kRecalls[i]));
+            const GraphEffort effort = calibration.engine->calibrator.Choose(static_cast<Size>(k), aim);
+            meta->calibration[k][i] = {kRecalls[i], static_cast<float>(effort.ef), static_cast<float>(effort.visits)};
+        }
+    }
+}
+
+// Fills in the calibration of `meta`, or clears it where there are few nodes.
+static void Calibrate(Relation index, MetaPage* meta) {
+    static_assert(kCalibratedKs == GraphCalibrator::kKCount);
+    memset(meta->calibration, 0, sizeof meta->calibration);
+    meta->calibrated_nodes = 0;
+    Calibration calibration = Prepare(index, *meta);
+    calibration.nodes = EstimateNodes(&calibration);
+    if (calibration.nodes < kFewestNodes || !SearchAll(&calibration)) return;
+    FillIn(calibration, meta);
+    meta->calibrated_nodes = calibration.nodes;
+}
+
+static void WriteCalibration(Relation index, const MetaPage& meta, bool logged) {
+    Buffer buffer = ReadBuffer(index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    GenericXLogState* state = logged ? GenericXLogStart(index) : nullptr;
+    Page page = logged ? GenericXLogRegisterBuffer(state, buffer, 0) : BufferGetPage(buffer);
+    CheckPage(index, 0, page, PageKind::kMeta);
+    memcpy(MetaOf(page)->calibration, meta.calibration, sizeof meta.calibration);
+    MetaOf(page)->calibrated_nodes = meta.calibrated_nodes;
+    if (logged)
+        GenericXLogFinish(state);
+    else
+        MarkBufferDirty(buffer);
+    UnlockReleaseBuffer(buffer);
+}
+
+void CalibrateIndex(Relation index, bool logged) {
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw calibration", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext old_context = MemoryContextSwitchTo(context);
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    Calibrate(index, &meta);
+    WriteCalibration(index, meta, logged);
+    MemoryContextSwitchTo(old_context);
+    MemoryContextDelete(context);
+}
+
+void CalibrateIfDue(Relation index, double nodes) {
+    constexpr double kFactor = 2;
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    const double last = meta.calibrated_nodes;
+    const bool due = last > 0 ? nodes > last * kFactor || nodes < last / kFactor : nodes >= kFewestNodes;
+    if (due) CalibrateIndex(index, true);
+}
+
+}  // namespace annex::pg::hnsw
