@@ -81,15 +81,21 @@ RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, 
 void ReadMean(Relation index, const MetaPage& meta, float* mean);
 
 // ---- New pages (extend.cc) ----
+//
+// The free space map knows node pages by the bytes of a record that can be made there, and free pages
+// (PageKind::kFree), which promise more than any node page. What it says is a hint: pages are looked at under their
+// lock.
 
-// What the free space map is told of a free page; node pages promise the bytes of their free records' greatest.
-inline constexpr Size kFreePageSpace = BLCKSZ - 1;
-
-// A page to be made something by the caller: exclusively locked, and either free or one by which the relation was just
-// extended. No lock is waited for, so that it may be called under any others.
+// A page to be made something by the caller (pg/index/new_page.h).
 [[nodiscard]] Buffer NewPage(Relation index);
-// The number of blocks, of which each is or was locked by whoever added it.
-[[nodiscard]] BlockNumber AddedBlocks(Relation index);
+// What the map is told of a node page on which a record of so many bytes can be made.
+[[nodiscard]] Size FreeSpaceFor(Size bytes);
+// An empty node page, at which new nodes are put from now on.
+[[nodiscard]] BlockNumber AddNodePage(Relation index, const NodePlaces& places);
+// Adds a node to those that searches start from.
+void AddEntry(Relation index, NodeId node);
+// Puts a row into the side chain.
+void AddSideRow(Relation index, HeapTid heap_tid, const uint8* values, Size value_bytes);
 
 // ---- Progress, as in pg_stat_progress_create_index ----
 

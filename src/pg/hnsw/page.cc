@@ -137,25 +137,29 @@ static bool PossibleFactors(const RowFactors& row) {
     return row.scale >= 0 && row.scale < 1e38F && row.error >= 0 && row.error < 1e38F;
 }
 
-RecordKind NodePage::Find(const NodePlaces& places, Size value_bytes, uint16 slot) const {
-    if (slot >= header->slots) return RecordKind::kNone;
+bool NodePage::PossiblePlace(const NodePlaces& places, uint16 slot) const {
     const Size begin = directory()[slot];
     const Size end = End(slot);
-    if (begin < places.records_offset() || begin % kRecordAlignment != 0 || end > BLCKSZ ||
-        end < begin + places.LeastRecordBytes())
-        return RecordKind::kDamaged;
+    return begin >= places.records_offset() && begin % kRecordAlignment == 0 && end <= BLCKSZ &&
+           end >= begin + places.LeastRecordBytes();
+}
+
+RecordKind NodePage::Find(const NodePlaces& places, Size value_bytes, uint16 slot) const {
+    if (slot >= header->slots) return RecordKind::kNone;
+    if (!PossiblePlace(places, slot)) return RecordKind::kDamaged;
+    const Size bytes = record_bytes(slot);
     const NodeHeader& node = *reinterpret_cast<const NodeHeader*>(record(slot));
     switch (node.state) {
         case NodeState::kFree:
             return RecordKind::kNone;
         case NodeState::kLive:
         case NodeState::kDead:
-            return node.edges <= node.capacity && node.capacity <= places.node.Capacity(end - begin) &&
+            return node.edges <= node.capacity && node.capacity <= places.node.Capacity(bytes) &&
                            PossibleFactors(node.row)
                        ? RecordKind::kNode
                        : RecordKind::kDamaged;
         case NodeState::kTids:
-            return node.edges <= node.capacity && node.capacity <= TidsView::Capacity(value_bytes, end - begin)
+            return node.edges <= node.capacity && node.capacity <= TidsView::Capacity(value_bytes, bytes)
                        ? RecordKind::kTids
                        : RecordKind::kDamaged;
     }
@@ -186,13 +190,13 @@ uint16 NodePage::Append(Size bytes) const {
     return slot;
 }
 
-uint16 NodePage::FindFree(Size bytes) const {
-    uint16 slot = 0;
+uint16 NodePage::FindFree(const NodePlaces& places, Size bytes) const {
     if (header->live == header->slots) return header->slots;
-    while (slot < header->slots &&
-           (reinterpret_cast<const NodeHeader*>(record(slot))->state != NodeState::kFree || record_bytes(slot) < bytes))
-        slot++;
-    return slot;
+    for (uint16 slot = 0; slot < header->slots; slot++)
+        if (PossiblePlace(places, slot) && record_bytes(slot) >= bytes &&
+            reinterpret_cast<const NodeHeader*>(record(slot))->state == NodeState::kFree)
+            return slot;
+    return header->slots;
 }
 
 // ---- Entries and side rows ----

@@ -196,9 +196,11 @@ struct NodePage {
     // Makes a record of so many bytes at the end, with nothing in it; returns its slot. The caller checked room().
     uint16 Append(Size bytes) const;
     // A free record of at least so many bytes, or `slots`.
-    [[nodiscard]] uint16 FindFree(Size bytes) const;
+    [[nodiscard]] uint16 FindFree(const NodePlaces& places, Size bytes) const;
 
   private:
+    // Whether a record lies where one can.
+    [[nodiscard]] bool PossiblePlace(const NodePlaces& places, uint16 slot) const;
     [[nodiscard]] uint16 End(uint16 slot) const {
         return slot + 1 < header->slots ? directory()[slot + 1] : reinterpret_cast<PageHeader>(page)->pd_lower;
     }

@@ -39,8 +39,8 @@ void DeltaRecord::Apply(int page) const {
     }
 }
 
-void DeltaRecord::Finish(Relation relation) {
-    const bool logged = RelationNeedsWAL(relation);
+void DeltaRecord::Finish(Relation relation, bool logged) {
+    logged = logged && RelationNeedsWAL(relation);
     if (logged) XLogBeginInsert();
     START_CRIT_SECTION();
     for (int i = 0; i < count_; i++) {

@@ -23,12 +23,14 @@ class DeltaRecord {
 
     // A page that is to be changed, exclusively locked until after Finish(); returns its number in the record.
     int Add(Buffer buffer);
+    [[nodiscard]] int pages() const { return count_; }
     // Room for the bytes that are to stand at `offset` of a page. All that is used of the page afterwards must lie
     // below its pd_lower or above its pd_upper, for replay makes zeros of what is between them.
     [[nodiscard]] char* Reserve(int page, Size offset, Size size);
     void Put(int page, Size offset, const void* bytes, Size size) { memcpy(Reserve(page, offset, size), bytes, size); }
-    // Changes the pages and inserts the record.
-    void Finish(Relation relation);
+    // Changes the pages and inserts the record; `logged` false: without WAL, as a build does that logs all pages at its
+    // end.
+    void Finish(Relation relation, bool logged = true);
 
   private:
     struct Fragment {

@@ -1,6 +1,7 @@
 // New pages. They are locked last: after the meta page or a descriptor's page, and the page that will link to them.
 #include "pg/ivf/extend.h"
 
+#include "pg/index/new_page.h"
 #include "pg/index/stop_point.h"
 
 extern "C" {
@@ -20,49 +21,8 @@ Size FreeSpaceOnPage(const RowLayout& layout, uint32 free_slots) {
     return space < most ? space : most;
 }
 
-// A free page that the map knows, taken out of it, or InvalidBuffer.
-static Buffer TakeFreePage(Relation index) {
-    // A map that is wrong must not keep us.
-    constexpr int kTries = 8;
-    for (int i = 0; i < kTries; i++) {
-        const BlockNumber block = GetPageWithFreeSpace(index, BLCKSZ - 32);
-        if (block == InvalidBlockNumber || block >= RelationGetNumberOfBlocks(index)) return InvalidBuffer;
-        Buffer buffer = ReadBuffer(index, block);
-        // Whoever has it locked takes it, or is the caller: the map is wrong.
-        if (!ConditionalLockBuffer(buffer)) {
-            ReleaseBuffer(buffer);
-            return InvalidBuffer;
-        }
-        RecordPageWithFreeSpace(index, block, 0);
-        Page page = BufferGetPage(buffer);
-        if (PageIsOurs(page) && KindOf(page) == PageKind::kFree) return buffer;
-        UnlockReleaseBuffer(buffer);
-    }
-    return InvalidBuffer;
-}
-
-static Buffer ExtendRelation(Relation index) {
-    const bool lock = !RELATION_IS_LOCAL(index);
-    if (lock) LockRelationForExtension(index, ExclusiveLock);
-    Buffer buffer = ReadBuffer(index, P_NEW);
-    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-    if (lock) UnlockRelationForExtension(index, ExclusiveLock);
-    return buffer;
-}
-
 Buffer NewPage(Relation index) {
-    Buffer buffer = TakeFreePage(index);
-    if (!BufferIsValid(buffer)) buffer = ExtendRelation(index);
-    ANNEX_STOP_POINT("extend-new-page");
-    return buffer;
-}
-
-BlockNumber AddedBlocks(Relation index) {
-    const bool lock = !RELATION_IS_LOCAL(index);
-    if (lock) LockRelationForExtension(index, ExclusiveLock);
-    const BlockNumber blocks = RelationGetNumberOfBlocks(index);
-    if (lock) UnlockRelationForExtension(index, ExclusiveLock);
-    return blocks;
+    return annex::pg::NewPage(index, kFormat, static_cast<uint8>(PageKind::kFree));
 }
 
 void FreeEmptyPage(Relation index, Buffer buffer) {

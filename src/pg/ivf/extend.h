@@ -5,23 +5,14 @@
 // promise kFreePageSpace, more than any row page. What it says is a hint: pages are looked at under their lock.
 #pragma once
 
+#include "pg/index/new_page.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
 
-// What the map is told of a free page: PostgreSQL's highest category, BLCKSZ - 32 bytes and more.
-inline constexpr Size kFreePageSpace = BLCKSZ - 1;
-[[nodiscard]] inline bool PromisesFreePage(Size space) {
-    return space >= BLCKSZ - 32;
-}
-
 // A page to be made something by the caller: exclusively locked, and either free or one by which the relation was just
 // extended. No lock is waited for, so that it may be called under any others.
 [[nodiscard]] Buffer NewPage(Relation index);
-
-// The number of blocks, of which each is or was locked by whoever added it: a page of zeros among them that nobody has
-// locked is one that nobody will use.
-[[nodiscard]] BlockNumber AddedBlocks(Relation index);
 
 // Makes a page of zeros, exclusively locked, a free one, in the map as well.
 void FreeEmptyPage(Relation index, Buffer buffer);
