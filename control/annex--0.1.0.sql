@@ -1279,6 +1279,232 @@ CREATE OPERATOR CLASS bit_hamming_ops
 COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivfflat IS 'order by Hamming distance';
 
 --]
+-- -------------------------------------------------------------------------------------------- the access method hnsw
+-- Beside pgvector, whose access method has this name, it is annex_hnsw.
+
+CREATE FUNCTION hnswhandler(internal) RETURNS index_am_handler
+	AS 'MODULE_PATHNAME', 'annex_hnswhandler' LANGUAGE C;
+COMMENT ON FUNCTION hnswhandler(internal) IS 'handler of the hnsw access method';
+
+CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER hnswhandler;
+COMMENT ON ACCESS METHOD hnsw IS 'a graph over vectors, with codes inside its nodes';
+
+--[ annex vector
+CREATE FUNCTION hnsw_halfvec_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_hnsw_support' LANGUAGE C;
+COMMENT ON FUNCTION hnsw_halfvec_support(internal) IS 'stands where pgvector''s operator classes have a function of this name';
+
+CREATE OPERATOR CLASS vector_l2_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_l2_squared_distance(vector, vector),
+	FUNCTION 4 (vector, vector) ivf_vector_l2_info(internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_negative_inner_product(vector, vector),
+	FUNCTION 4 (vector, vector) ivf_vector_ip_info(internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) vector_negative_inner_product(vector, vector),
+	FUNCTION 2 (vector, vector) vector_norm(vector),
+	FUNCTION 4 (vector, vector) ivf_vector_cosine_info(internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS vector_l1_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 (vector, vector) l1_distance(vector, vector),
+	FUNCTION 4 (vector, vector) ivf_vector_l1_info(internal);
+COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'order by taxicab distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_l2_squared_distance(halfvec, halfvec),
+	FUNCTION 3 (halfvec, halfvec) hnsw_halfvec_support(internal),
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l2_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 3 (halfvec, halfvec) hnsw_halfvec_support(internal),
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_ip_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 (halfvec, halfvec) l2_norm(halfvec),
+	FUNCTION 3 (halfvec, halfvec) hnsw_halfvec_support(internal),
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l1_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <+> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 (halfvec, halfvec) l1_distance(halfvec, halfvec),
+	FUNCTION 3 (halfvec, halfvec) hnsw_halfvec_support(internal),
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'order by taxicab distance';
+
+--]
+--[ annex_pgvector
+CREATE OPERATOR CLASS vector_l2_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_l2_info(internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_ip_info(internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_cosine_info(internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS vector_l1_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_l1_info(internal);
+COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'order by taxicab distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l2_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_ip_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l1_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <+> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'order by taxicab distance';
+
+--]
+CREATE OPERATOR CLASS bool_ops
+	DEFAULT FOR TYPE boolean USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS bool_ops USING hnsw IS 'filter by boolean';
+
+CREATE OPERATOR CLASS int2_ops
+	DEFAULT FOR TYPE smallint USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (smallint, integer), OPERATOR 2 <= (smallint, integer), OPERATOR 3 = (smallint, integer),
+	OPERATOR 4 >= (smallint, integer), OPERATOR 5 > (smallint, integer),
+	OPERATOR 1 < (smallint, bigint), OPERATOR 2 <= (smallint, bigint), OPERATOR 3 = (smallint, bigint),
+	OPERATOR 4 >= (smallint, bigint), OPERATOR 5 > (smallint, bigint);
+COMMENT ON OPERATOR CLASS int2_ops USING hnsw IS 'filter by smallint';
+
+CREATE OPERATOR CLASS int4_ops
+	DEFAULT FOR TYPE integer USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (integer, smallint), OPERATOR 2 <= (integer, smallint), OPERATOR 3 = (integer, smallint),
+	OPERATOR 4 >= (integer, smallint), OPERATOR 5 > (integer, smallint),
+	OPERATOR 1 < (integer, bigint), OPERATOR 2 <= (integer, bigint), OPERATOR 3 = (integer, bigint),
+	OPERATOR 4 >= (integer, bigint), OPERATOR 5 > (integer, bigint);
+COMMENT ON OPERATOR CLASS int4_ops USING hnsw IS 'filter by integer';
+
+CREATE OPERATOR CLASS int8_ops
+	DEFAULT FOR TYPE bigint USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (bigint, smallint), OPERATOR 2 <= (bigint, smallint), OPERATOR 3 = (bigint, smallint),
+	OPERATOR 4 >= (bigint, smallint), OPERATOR 5 > (bigint, smallint),
+	OPERATOR 1 < (bigint, integer), OPERATOR 2 <= (bigint, integer), OPERATOR 3 = (bigint, integer),
+	OPERATOR 4 >= (bigint, integer), OPERATOR 5 > (bigint, integer);
+COMMENT ON OPERATOR CLASS int8_ops USING hnsw IS 'filter by bigint';
+
+CREATE OPERATOR CLASS float4_ops
+	DEFAULT FOR TYPE real USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (real, double precision), OPERATOR 2 <= (real, double precision), OPERATOR 3 = (real, double precision),
+	OPERATOR 4 >= (real, double precision), OPERATOR 5 > (real, double precision);
+COMMENT ON OPERATOR CLASS float4_ops USING hnsw IS 'filter by real';
+
+CREATE OPERATOR CLASS float8_ops
+	DEFAULT FOR TYPE double precision USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (double precision, real), OPERATOR 2 <= (double precision, real), OPERATOR 3 = (double precision, real),
+	OPERATOR 4 >= (double precision, real), OPERATOR 5 > (double precision, real);
+COMMENT ON OPERATOR CLASS float8_ops USING hnsw IS 'filter by double precision';
+
+CREATE OPERATOR CLASS date_ops
+	DEFAULT FOR TYPE date USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (date, timestamp), OPERATOR 2 <= (date, timestamp), OPERATOR 3 = (date, timestamp),
+	OPERATOR 4 >= (date, timestamp), OPERATOR 5 > (date, timestamp),
+	OPERATOR 1 < (date, timestamptz), OPERATOR 2 <= (date, timestamptz), OPERATOR 3 = (date, timestamptz),
+	OPERATOR 4 >= (date, timestamptz), OPERATOR 5 > (date, timestamptz);
+COMMENT ON OPERATOR CLASS date_ops USING hnsw IS 'filter by date';
+
+CREATE OPERATOR CLASS time_ops
+	DEFAULT FOR TYPE time USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS time_ops USING hnsw IS 'filter by time';
+
+CREATE OPERATOR CLASS timestamp_ops
+	DEFAULT FOR TYPE timestamp USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (timestamp, date), OPERATOR 2 <= (timestamp, date), OPERATOR 3 = (timestamp, date),
+	OPERATOR 4 >= (timestamp, date), OPERATOR 5 > (timestamp, date),
+	OPERATOR 1 < (timestamp, timestamptz), OPERATOR 2 <= (timestamp, timestamptz), OPERATOR 3 = (timestamp, timestamptz),
+	OPERATOR 4 >= (timestamp, timestamptz), OPERATOR 5 > (timestamp, timestamptz);
+COMMENT ON OPERATOR CLASS timestamp_ops USING hnsw IS 'filter by timestamp';
+
+CREATE OPERATOR CLASS timestamptz_ops
+	DEFAULT FOR TYPE timestamptz USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	OPERATOR 1 < (timestamptz, date), OPERATOR 2 <= (timestamptz, date), OPERATOR 3 = (timestamptz, date),
+	OPERATOR 4 >= (timestamptz, date), OPERATOR 5 > (timestamptz, date),
+	OPERATOR 1 < (timestamptz, timestamp), OPERATOR 2 <= (timestamptz, timestamp), OPERATOR 3 = (timestamptz, timestamp),
+	OPERATOR 4 >= (timestamptz, timestamp), OPERATOR 5 > (timestamptz, timestamp);
+COMMENT ON OPERATOR CLASS timestamptz_ops USING hnsw IS 'filter by timestamptz';
+
+CREATE OPERATOR CLASS uuid_ops
+	DEFAULT FOR TYPE uuid USING hnsw AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >;
+COMMENT ON OPERATOR CLASS uuid_ops USING hnsw IS 'filter by uuid';
+
+CREATE OPERATOR CLASS text_ops
+	DEFAULT FOR TYPE text USING hnsw AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS text_ops USING hnsw IS 'filter by equal text';
+
+CREATE OPERATOR CLASS bpchar_ops
+	DEFAULT FOR TYPE character USING hnsw AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS bpchar_ops USING hnsw IS 'filter by equal character strings';
+
+CREATE OPERATOR CLASS enum_ops
+	DEFAULT FOR TYPE anyenum USING hnsw AS
+	OPERATOR 3 =;
+COMMENT ON OPERATOR CLASS enum_ops USING hnsw IS 'filter by equal enum values';
+
 -- ---------------------------------------------------------------------------------------------- functions on indexes
 
 -- They check the caller's rights on the table themselves.

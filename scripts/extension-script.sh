@@ -53,6 +53,9 @@ in_schema_of_vector() {
 cat "control/$name.head.sql"
 case $name in
     vector) sections ;;
-    annex_pgvector) sections | in_schema_of_vector ;;
+    annex_pgvector)
+        # pgvector has an access method hnsw of its own
+        sections | sed -E 's/(USING|ACCESS METHOD) hnsw\b/\1 annex_hnsw/; s/\bhnswhandler\b/annex_hnswhandler/' | in_schema_of_vector
+        ;;
     *) echo "no such extension: $name" >&2 && exit 1 ;;
 esac

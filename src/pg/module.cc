@@ -3,6 +3,7 @@
 #include "annex/kernels.h"
 #include "pg/pg.h"
 
+#include "pg/hnsw/handler.h"
 #include "pg/index/scan_hints.h"
 #include "pg/index/scan_statistics.h"
 #include "pg/index/stop_point.h"
@@ -60,6 +61,7 @@ extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::InstallFilteredScan();
     annex::pg::ivf::InitIvf();
     annex::pg::ivfflat::InitIvfflat();
+    annex::pg::hnsw::InitHnsw();
     annex::pg::DefineTestSettings();
     MarkGUCPrefixReserved("annex");
 }

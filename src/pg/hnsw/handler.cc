@@ -62,6 +62,14 @@ Datum annex_hnswhandler(PG_FUNCTION_ARGS) {
     return PointerGetDatum(annex::pg::hnsw::MakeRoutine());
 }
 
+PG_FUNCTION_INFO_V1(annex_hnsw_support);
+PGDLLEXPORT Datum annex_hnsw_support(PG_FUNCTION_ARGS);
+
+// Of pgvector's classes it tells what they want to know of a type. Ours know it.
+Datum annex_hnsw_support(PG_FUNCTION_ARGS) {
+    PG_RETURN_POINTER(nullptr);
+}
+
 // As with pgvector, whose checks of classes are at their use.
 bool hnswvalidate(Oid) noexcept {
     return true;
