@@ -13,6 +13,11 @@
 //
 // Within a round Next gives rows in order of their true lower bounds. A further round, with a greater ef, goes on from
 // where the last one ended; it may give a row that is nearer than one already returned.
+//
+// A sweep is a round that looks at all nodes in the order of the storage, whatever leads to them, and gives those that
+// were not returned yet, the nearest first, over as many passes as memory asks for:
+//
+//   BeginSweep, {Look}*, EndRound -> Next*, and again while SweepsAgain
 #pragma once
 
 #include <cstddef>
@@ -102,8 +107,23 @@ class GraphSearch {
 
     // The next row of the round in order of lower bounds; false when the round has run dry.
     bool Next(FoundNode* out);
-    // True when no node is known that has not been visited.
+    // Rows that Next gives next; there may be more.
+    [[nodiscard]] std::span<const FoundNode> upcoming() const noexcept {
+        return std::span(found_).subspan(next_, sorted_ - next_);
+    }
+    // True when no node is known that has not been visited, or ever was and had to be forgotten.
     [[nodiscard]] bool Exhausted();
+
+    // Between rounds. From now on ef counts rows found from now on: another filter decides what passes.
+    void ForgetDistances();
+    // Between rounds. Nothing of what is known counts any more, but no row is returned twice: nodes have been freed.
+    void StartOver();
+
+    void BeginSweep();
+    // As Visit, without the node's edges. Nodes that were returned are passed over.
+    void Look(NodeId node, ConstGraphNode record, bool passes = true);
+    // Whether the sweep's last pass had to leave rows out.
+    [[nodiscard]] bool SweepsAgain() const noexcept { return left_out_; }
 
     // Of BeginRow: what was visited and lives, the nearest first. Valid until the next search begins.
     [[nodiscard]] std::span<const VisitedNode> Nearest();
@@ -131,10 +151,13 @@ class GraphSearch {
     }
     void Push(const Entry& entry);
     void Forget();
+    void SortMore();
     [[nodiscard]] float Threshold() const noexcept {
         return best_.size() < ef_ ? std::numeric_limits<float>::infinity() : best_.front();
     }
     void Consider(float distance);
+    void AddFound(ConstGraphNode record, NodeId node, float squared_distance);
+    void KeepNearest();
     void AddNeighbours(ConstGraphNode record, float squared_distance);
 
     NodeLayout layout_;
@@ -153,11 +176,16 @@ class GraphSearch {
     std::vector<Entry> beyond_;    // not worth a visit in this round, in no order
     bool forgotten_ = false;       // entries were given up to save memory
     PlaceSet visited_;
+    PlaceSet returned_;
+    bool started_over_ = false;     // nodes may be in returned_ and not in visited_
     std::vector<float> distances_;  // of the rows found
     std::vector<float> best_;       // max-heap of the ef least of them
     std::vector<FoundNode> found_;
-    size_t next_ = 0;   // found_ before it have been returned
-    size_t ready_ = 0;  // found_ before it may be returned in this round
+    size_t next_ = 0;        // found_ before it have been returned
+    size_t ready_ = 0;       // found_ before it may be returned in this round
+    size_t sorted_ = 0;      // of these, those before it lie in order, and before all others
+    bool left_out_ = false;  // by the sweep, for want of memory
+    FoundNode first_left_out_{};
 
     std::vector<Entry> starts_;       // scratch: `node` is a number in the table
     std::vector<VisitedNode> nodes_;  // of BeginRow; `codes` are set by Nearest

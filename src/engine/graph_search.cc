@@ -16,6 +16,10 @@ static float RoundDown(double value) noexcept {
     return static_cast<double>(rounded) > value ? std::nextafterf(rounded, -kInfinity) : rounded;
 }
 
+static bool Before(const FoundNode& a, const FoundNode& b) noexcept {
+    return a.lower < b.lower || (a.lower == b.lower && a.node < b.node);
+}
+
 void GraphSearch::Reset(const Space& space, size_t max_entries) {
     space_ = &space;
     max_entries_ = std::max<size_t>(max_entries, 256);
@@ -24,10 +28,12 @@ void GraphSearch::Reset(const Space& space, size_t max_entries) {
     beyond_.clear();
     forgotten_ = false;
     visited_.Clear();
+    returned_.Clear();
+    started_over_ = left_out_ = false;
     best_.clear();
     distances_.clear();
     found_.clear();
-    next_ = ready_ = 0;
+    next_ = ready_ = sorted_ = 0;
     nodes_.clear();
     rows_.clear();
     counters_ = GraphCounters{};
@@ -88,7 +94,12 @@ void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entrie
 void GraphSearch::BeginRound(size_t ef) {
     ef_ = std::max<size_t>(ef, 1);
     found_.erase(found_.begin(), found_.begin() + static_cast<ptrdiff_t>(next_));
-    next_ = ready_ = 0;
+    next_ = ready_ = sorted_ = 0;
+    // Of more rows distances are not kept: the round is over when its caller ends it.
+    if (ef_ >= max_entries_) {
+        ef_ = SIZE_MAX;
+        distances_.clear();
+    }
     // What was beyond the last round's threshold may be worth a visit now.
     frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
     beyond_.clear();
@@ -108,16 +119,24 @@ void GraphSearch::Push(const Entry& entry) {
     std::push_heap(frontier_.begin(), frontier_.end(), After);
 }
 
-// Gives up the farther half of what has not been visited.
+// Takes out what is there twice and what has been visited; if that is not half of all, gives up the farther half.
 void GraphSearch::Forget() {
     frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
     beyond_.clear();
-    const auto half = frontier_.begin() + static_cast<ptrdiff_t>(max_entries_ / 2);
-    std::nth_element(frontier_.begin(), half, frontier_.end(),
-                     [](const Entry& a, const Entry& b) { return After(b, a); });
-    frontier_.erase(half, frontier_.end());
+    std::erase_if(frontier_, [this](const Entry& entry) { return visited_.Contains(entry.node); });
+    std::sort(frontier_.begin(), frontier_.end(), [](const Entry& a, const Entry& b) {
+        return a.node < b.node || (a.node == b.node && a.estimate < b.estimate);
+    });
+    const auto same = [](const Entry& a, const Entry& b) { return a.node == b.node; };
+    frontier_.erase(std::unique(frontier_.begin(), frontier_.end(), same), frontier_.end());
+    if (frontier_.size() > max_entries_ / 2) {
+        const auto half = frontier_.begin() + static_cast<ptrdiff_t>(max_entries_ / 2);
+        std::nth_element(frontier_.begin(), half, frontier_.end(),
+                         [](const Entry& a, const Entry& b) { return After(b, a); });
+        frontier_.erase(half, frontier_.end());
+        forgotten_ = true;
+    }
     std::make_heap(frontier_.begin(), frontier_.end(), After);
-    forgotten_ = true;
 }
 
 void GraphSearch::Start(NodeId node, float estimate) {
@@ -182,6 +201,7 @@ size_t GraphSearch::Upcoming(NodeId* nodes, size_t count) const noexcept {
 }
 
 void GraphSearch::Consider(float distance) {
+    if (ef_ == SIZE_MAX) return;
     distances_.push_back(distance);
     if (trace_ != nullptr && !trace_->empty()) trace_->back().distance = distance;
     if (best_.size() >= ef_) {
@@ -199,6 +219,12 @@ double GraphSearch::LowerBound(const int8_t* codes, const RowFactors& factors, f
     return (follows ? row_query_.BoundAt(squared_distance, factors) : row_query_.Bound(codes, factors)).lower;
 }
 
+void GraphSearch::AddFound(ConstGraphNode record, NodeId node, float squared_distance) {
+    const NodeHeader& header = record.header();
+    const double lower = LowerBound(record.row(), header.row, squared_distance);
+    found_.push_back({RoundDown(lower), node, header.more, header.heap_tid});
+}
+
 void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
     counters_.visits++;
     const NodeHeader& header = record.header();
@@ -211,9 +237,8 @@ void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
             rows_.insert(rows_.end(), record.row(), record.row() + layout_.row_bytes());
             Consider(squared_distance);
         } else {
-            const double lower = LowerBound(record.row(), header.row, squared_distance);
-            found_.push_back({RoundDown(lower), node, header.more, header.heap_tid});
             counters_.passed++;
+            if (!started_over_ || !returned_.Contains(node)) AddFound(record, node, squared_distance);
             Consider(by_product_ ? -row_query_.InnerProduct(record.row(), header.row.scale) : squared_distance);
         }
     }
@@ -233,19 +258,28 @@ void GraphSearch::AddNeighbours(ConstGraphNode record, float squared_distance) {
         const Entry entry{Value(EstimateAlong(edge.factors, squared_distance, products[i]), norm), edge.neighbour};
         if (entry.estimate < threshold) {
             Push(entry);
-        } else if (frontier_.size() + beyond_.size() < max_entries_) {
-            beyond_.push_back(entry);
         } else {
-            forgotten_ = true;
+            if (frontier_.size() + beyond_.size() >= max_entries_) Forget();
+            beyond_.push_back(entry);
         }
     }
 }
 
 void GraphSearch::EndRound() {
-    std::sort(found_.begin() + static_cast<ptrdiff_t>(next_), found_.end(), [](const FoundNode& a, const FoundNode& b) {
-        return a.lower < b.lower || (a.lower == b.lower && a.node < b.node);
-    });
+    if (left_out_) std::erase_if(found_, [this](const FoundNode& row) { return !Before(row, first_left_out_); });
     ready_ = found_.size();
+}
+
+// Most of what a round finds is never asked for.
+void GraphSearch::SortMore() {
+    constexpr size_t kFirst = 32;
+    const auto end = found_.begin() + static_cast<ptrdiff_t>(ready_);
+    const auto from = found_.begin() + static_cast<ptrdiff_t>(sorted_);
+    const size_t count = std::min(std::max(kFirst, 2 * sorted_), ready_ - sorted_);
+    const auto to = from + static_cast<ptrdiff_t>(count);
+    if (to != end) std::nth_element(from, to, end, Before);
+    std::sort(from, to, Before);
+    sorted_ += count;
 }
 
 bool GraphSearch::Exhausted() {
@@ -258,8 +292,54 @@ bool GraphSearch::Exhausted() {
 
 bool GraphSearch::Next(FoundNode* out) {
     if (next_ == ready_) return false;
+    if (next_ == sorted_) SortMore();
     *out = found_[next_++];
+    returned_.Insert(out->node);
     return true;
+}
+
+void GraphSearch::ForgetDistances() {
+    distances_.clear();
+}
+
+void GraphSearch::StartOver() {
+    frontier_.clear();
+    beyond_.clear();
+    visited_.Clear();
+    found_.clear();
+    distances_.clear();
+    next_ = ready_ = sorted_ = 0;
+    forgotten_ = false;
+    started_over_ = true;
+}
+
+// ---- A sweep ----
+
+void GraphSearch::BeginSweep() {
+    StartOver();
+    ef_ = SIZE_MAX;
+    left_out_ = false;
+    counters_.rounds++;
+}
+
+void GraphSearch::Look(NodeId node, ConstGraphNode record, bool passes) {
+    const NodeHeader& header = record.header();
+    if (header.state != NodeState::kLive || returned_.Contains(node)) return;
+    if (!passes) {
+        counters_.skipped++;
+        return;
+    }
+    counters_.passed++;
+    if (found_.size() >= 2 * max_entries_) KeepNearest();
+    AddFound(record, node, row_query_.RowSquaredDistance(record.row(), header.row.scale));
+}
+
+void GraphSearch::KeepNearest() {
+    const auto half = found_.begin() + static_cast<ptrdiff_t>(found_.size() / 2);
+    std::nth_element(found_.begin(), half, found_.end(), Before);
+    if (!left_out_ || Before(*half, first_left_out_)) first_left_out_ = *half;
+    left_out_ = true;
+    found_.erase(half, found_.end());
 }
 
 std::span<const VisitedNode> GraphSearch::Nearest() {

@@ -110,12 +110,12 @@ void RunRound(Walker* walker, size_t ef, bool from_entries, const NodeFilter* fi
     Walk(walker, filter, most_visits);
 }
 
-void RunRoundFromAll(Walker* walker, size_t ef, const NodeFilter* filter) {
+void RunRoundFromAll(Walker* walker, size_t ef, const NodeFilter* filter, uint64 most_visits) {
     Guard([&] {
         walker->search->BeginRound(ef);
         walker->search->StartFromAll(EntriesOf(*walker->cached));
     });
-    Walk(walker, filter, 0);
+    Walk(walker, filter, most_visits);
 }
 
 }  // namespace annex::pg::hnsw

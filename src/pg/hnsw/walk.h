@@ -36,7 +36,7 @@ struct NodeFilter {
 void RunRound(Walker* walker, size_t ef, bool from_entries, const NodeFilter* filter, uint64 most_visits);
 // Lets the search start from all the entries that it has not visited: what no other node leads to is found so.
 // To be called when it is exhausted.
-void RunRoundFromAll(Walker* walker, size_t ef, const NodeFilter* filter);
+void RunRoundFromAll(Walker* walker, size_t ef, const NodeFilter* filter, uint64 most_visits = 0);
 
 // A node's record copied under its page's lock; copy[BLCKSZ], 8-byte aligned. False: it is none (any more).
 [[nodiscard]] bool CopyNode(Walker* walker, NodeId id, uint8* copy);

@@ -35,6 +35,7 @@ struct OrderedAccessMethod {
     amcostestimate_function cost_estimate;
     // What the search costs up to its last row, without the table: fetching rows is the executor's.
     Cost (*search_cost)(const IndexOptInfo* index, const SearchEstimate& search);
+    // nullptr: its scans cannot find all rows within a distance.
     RangeEstimate (*range_estimate)(const IndexOptInfo* index, const RangeSearch& search);
 };
 

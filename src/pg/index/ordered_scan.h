@@ -52,6 +52,8 @@ struct OrderedScan {
     void* next_round_arg;
     // No more rows are wanted. Looked at after next_round; whoever sets it takes it back.
     bool stop;
+    // The index is a graph, and the counters tell of it: `refined` are the nodes visited, `entries` their edges.
+    bool graph;
     // All rows within the radius are wanted, in no order, and none of them may be missed. They come without a distance.
     bool unordered;
     // Over all starts of the scan; whoever wants to, sets them to 0.

@@ -6,6 +6,7 @@
 #include "annex/range_estimate.h"
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
+#include "pg/index/ordered_path.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
@@ -13,10 +14,6 @@
 
 extern "C" {
 #include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/sysattr.h"
-#include "catalog/pg_type.h"
-#include "executor/tuptable.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "utils/float.h"
@@ -26,8 +23,6 @@ extern "C" {
 
 #include <algorithm>
 #include <cmath>
-
-#include "pg/index/filter_clause.h"
 
 namespace annex::pg::ivf {
 
@@ -215,62 +210,6 @@ RangeEstimate EstimateRangeSearch(const IndexOptInfo* index, const RangeSearch& 
 
 // ---- PostgreSQL's callback ----
 
-// Rows that the scan should find first: what the LIMIT wants, and more where a filter takes some away.
-static double WantedRows(const PlannerInfo* root, const IndexPath* path, Selectivity selectivity) {
-    const RelOptInfo* table = path->indexinfo->rel;
-    const bool alone = bms_membership(root->all_baserels) == BMS_SINGLETON;
-    if (!alone || root->limit_tuples <= 0) return kFewRows;
-    const double returned = table->tuples * selectivity;
-    return root->limit_tuples * std::max(returned / std::max(table->rows, 1.0), 1.0);
-}
-
-// Rows wait in the executor's queue until their bounds allow them to be returned. Some releases of PostgreSQL forget
-// the ctid of such rows: it reads (4294967295,0), and FOR UPDATE fails with "attempted to lock invisible tuple". What
-// the executor does is tried here, once.
-static bool QueueKeepsCtid() {
-    static bool known = false;
-    static bool keeps;
-    if (known) return keeps;
-    TupleDesc desc = CreateTemplateTupleDesc(1);
-    TupleDescInitEntry(desc, 1, "probe", INT4OID, -1, 0);
-    Datum value = 0;
-    bool is_null = true;
-    HeapTuple tuple = heap_form_tuple(desc, &value, &is_null);
-    ItemPointerSet(&tuple->t_self, 1, 1);
-    TupleTableSlot* slot = MakeSingleTupleTableSlot(desc, &TTSOpsBufferHeapTuple);
-    ExecForceStoreHeapTuple(tuple, slot, false);
-    keeps = ItemPointerIsValid(&slot->tts_tid) && ItemPointerEquals(&slot->tts_tid, &tuple->t_self);
-    known = true;
-    ExecDropSingleTupleTableSlot(slot);
-    heap_freetuple(tuple);
-    FreeTupleDesc(desc);
-    return keeps;
-}
-
-// Whether the query wants the table's ctid, for itself or to lock rows by it.
-static bool WantsCtid(const RelOptInfo* table) {
-    Bitmapset* attributes = nullptr;
-    pull_varattnos(reinterpret_cast<Node*>(table->reltarget->exprs), table->relid, &attributes);
-    for (List* clauses : {table->baserestrictinfo, table->joininfo}) {
-        ListCell* cell;
-        foreach (cell, clauses)
-            pull_varattnos(reinterpret_cast<Node*>(lfirst_node(RestrictInfo, cell)->clause), table->relid, &attributes);
-    }
-    return bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, attributes);
-}
-
-// What filter columns will be asked about: by PostgreSQL itself, and by the filtered scan.
-static List* TestedConditions(const IndexPath* path) {
-    List* conditions = get_quals_from_indexclauses(path->indexclauses);
-    if (path->indexorderbys == NIL) return conditions;
-    return list_concat(conditions, LeftFilterClauses(path).restrictions);
-}
-
-static void Forbid(IndexPath* path, Cost* startup, Cost* total) {
-    *startup = *total = get_float8_infinity();
-    ANNEX_DISABLE_PATH(path);
-}
-
 }  // namespace annex::pg::ivf
 
 extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup_cost,
@@ -278,29 +217,21 @@ extern "C" void ivfcostestimate(PlannerInfo* root, IndexPath* path, double loop_
                                 double* pages) noexcept {
     using namespace annex::pg::ivf;
     (void)loop_count;
-    List* conditions = TestedConditions(path);
+    List* conditions = annex::pg::TestedConditions(path);
     List* quals = add_predicate_to_index_quals(path->indexinfo, conditions);
     *selectivity =
         clauselist_selectivity(root, quals, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
     *correlation = 0;
     *pages = path->indexinfo->pages;
-    if (path->indexorderbys == NIL) {
-        Forbid(path, startup_cost, total_cost);
-        return;
-    }
-    // Groups made of sorted input need the order to be strict: a row that comes late would open its group again.
-    if (!StrictOrder() && (root->parse->groupClause != NIL || root->parse->distinctClause != NIL)) {
-        Forbid(path, startup_cost, total_cost);
-        return;
-    }
-    if (WantsCtid(path->indexinfo->rel) && !QueueKeepsCtid()) {
-        Forbid(path, startup_cost, total_cost);
+    if (!annex::pg::QueryTakesOrder(root, path, StrictOrder())) {
+        annex::pg::ForbidPath(path, startup_cost, total_cost);
         return;
     }
     const Shape& shape = ShapeOf(path->indexinfo);
     const Selectivity share =
         clauselist_selectivity(root, conditions, static_cast<int>(path->indexinfo->rel->relid), JOIN_INNER, nullptr);
-    const double wanted = WantedRows(root, path, *selectivity);
+    const double limit = annex::pg::RowsForLimit(root, path, *selectivity);
+    const double wanted = limit > 0 ? limit : kFewRows;
     *startup_cost = SearchCost(path->indexinfo, {wanted, std::max(share, 1 / shape.rows), false});
     *total_cost = *startup_cost + FurtherRounds(shape, shape.rows * share);
 }

@@ -21,8 +21,8 @@
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_scan.h"
 #include "pg/index/scan_filter.h"
-#include "pg/index/scan_hints.h"
 #include "pg/index/scan_statistics.h"
+#include "pg/index/wanted_rows.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
@@ -39,13 +39,6 @@ extern "C" {
 
 namespace annex::pg::ivf {
 
-// Rows beyond LIMIT that a round must be sure of: the executor returns row k only when it has seen a bound beyond it.
-// (With none to spare, 15 to 31 % of queries need a second round; with four fewer than 0.3 %.)
-static constexpr double kSpareRows = 4;
-// Standard deviations of the number of rows that a filter behind the scan lets through.
-static constexpr double kSureness = 0.7;
-// Rows beyond LIMIT that the executor reads on the average.
-static constexpr double kRowsBeyondLimit = 2;
 // The first round where LIMIT is not known.
 static constexpr double kFirstRound = 40;
 // More than a round can want.
@@ -154,14 +147,6 @@ static bool Bounded(double radius) {
     return !std::isnan(radius) && radius < get_float8_infinity();
 }
 
-// Rows to be returned so that nearly always the rows that are wanted are among those that are kept of them: where each
-// is kept with probability p, the number that it takes for k has a standard deviation of sqrt(k (1 - p)) / p.
-static double RowsForWanted(const OrderedScan& ordered) {
-    if (ordered.kept <= 0) return ordered.wanted;
-    const double spread = std::sqrt(ordered.wanted * std::max(1 - ordered.kept, 0.0));
-    return (ordered.wanted + kSureness * spread) / ordered.kept;
-}
-
 static bool Reranks(const IvfScan* scan) {
     return scan->reranker.context != nullptr;
 }
@@ -169,8 +154,7 @@ static bool Reranks(const IvfScan* scan) {
 // Rows that the index is to find; 0: not known.
 static double WantedRows(IndexScanDesc desc) {
     const IvfScan* scan = ScanOf(desc);
-    const OrderedScan& ordered = scan->ordered;
-    const double rows = ordered.wanted > 0 ? RowsForWanted(ordered) : LimitHint(desc->indexRelation);
+    const double rows = RowsToFind(desc->indexRelation, scan->ordered);
     return Reranks(scan) && rows > 0 ? RerankedFor(rows) : rows;
 }
 

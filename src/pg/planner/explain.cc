@@ -67,13 +67,14 @@ static void ShowSet(const NodeTotals& totals, ExplainState* es) {
     ExplainPropertyUInteger("Set Memory", "kB", (totals.set_bytes + 1023) / 1024, es);
 }
 
-static void ShowSearch(const ScanCounters& counters, ExplainState* es) {
+static void ShowSearch(const OrderedScan& scan, ExplainState* es) {
+    const ScanCounters& counters = scan.counters;
     if (counters.rounds == 0 && counters.returned == 0 && es->format == EXPLAIN_FORMAT_TEXT) return;
-    Show("Lists Probed", counters.lists, es);
-    Show("Vectors Scanned", counters.entries, es);
+    if (!scan.graph) Show("Lists Probed", counters.lists, es);
+    Show(scan.graph ? "Edges Scanned" : "Vectors Scanned", counters.entries, es);
     Show("Passed the Filter", counters.passed, es);
     Show("Skipped by the Filter", counters.skipped, es);
-    Show("Refined", counters.refined, es);
+    Show(scan.graph ? "Nodes Visited" : "Refined", counters.refined, es);
     Show("Rounds", counters.rounds, es);
     Show("Heap Tuples Fetched", counters.returned, es);
 }
@@ -92,8 +93,8 @@ void ExplainFilteredScan(FilteredState* state, ExplainState* es) {
     // Zeros would be wrong where others have worked.
     if (!StartedHere(state) && LoopsInWorkers(&state->custom.ss.ps) > 0) return;
     ShowSet(state->totals, es);
-    static constexpr ScanCounters nothing{};
-    ShowSearch(state->scan == nullptr ? nothing : state->scan->counters, es);
+    static constexpr OrderedScan nothing{};
+    ShowSearch(state->scan == nullptr ? nothing : *state->scan, es);
 }
 
 }  // namespace annex::pg

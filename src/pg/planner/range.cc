@@ -144,7 +144,8 @@ void AddRangePaths(PlannerInfo* root, RelOptInfo* table) {
     ListCell* cell;
     foreach (cell, table->indexlist) {
         auto* index = lfirst_node(IndexOptInfo, cell);
-        if (OrderedAccessMethodOf(index) != nullptr && !HasOrderedPath(table, index))
+        const OrderedAccessMethod* method = OrderedAccessMethodOf(index);
+        if (method != nullptr && method->range_estimate != nullptr && !HasOrderedPath(table, index))
             AddRangePathOf(root, table, index);
     }
 }
