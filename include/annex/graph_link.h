@@ -66,6 +66,10 @@ class EdgeMaker {
     // row is covered or farther away.
     [[nodiscard]] EdgeDecision Decide(ConstGraphNode record, NodeId node, float squared_distance, bool force);
 
+    // Whether a neighbour of the record's node is nearer to the node than this distance, and nearer than that to the
+    // row, as edges estimate it: then no edge to the row is needed.
+    [[nodiscard]] bool Covered(ConstGraphNode record, float squared_distance);
+
     // Squared distances from the row to the ends of a node's edges, as these estimate them: [record's edges], valid
     // until the next call.
     [[nodiscard]] const float* Estimates(ConstGraphNode record, float squared_distance);

@@ -86,6 +86,15 @@ const float* EdgeMaker::Estimates(ConstGraphNode record, float squared_distance)
     return estimates_.data();
 }
 
+bool EdgeMaker::Covered(ConstGraphNode record, float squared_distance) {
+    const float* apart = Estimates(record, squared_distance);
+    for (size_t i = 0; i < record.header().edges; ++i)
+        if (apart[i] < squared_distance &&
+            SquaredLength(record.edge(i).factors, layout_->padded(), layout_->code_bits()) < squared_distance)
+            return true;
+    return false;
+}
+
 EdgeDecision EdgeMaker::Decide(ConstGraphNode record, NodeId node, float squared_distance, bool force) {
     using Kind = EdgeDecision::Kind;
     const size_t edges = record.header().edges;

@@ -77,6 +77,10 @@ struct Inserter;
 // Returns the row's class: one that is kNaN was not inserted.
 RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid);
 
+// Gives a live node to which no edge leads edges from its neighbours, as an insert does. The row's copy is the
+// caller's.
+void RelinkNode(Inserter* inserter, NodeId node, const RowFactors& factors, const int8* codes);
+
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);
 

@@ -172,6 +172,29 @@ static void PutRow(Inserter* inserter, const NewRow& row) {
     }
 }
 
+// What is searched for and linked is the row as others will see it: inserter->engine->codes.
+static void UseRow(Inserter* inserter, const RowFactors& factors) {
+    InsertEngine* engine = inserter->engine;
+    DecodeRow(SpaceOf(*inserter->walker.cached), engine->codes.data(), factors.scale, engine->y.data());
+    engine->maker.SetRow(factors, engine->codes.data());
+}
+
+void RelinkNode(Inserter* inserter, NodeId node, const RowFactors& factors, const int8* codes) {
+    InsertEngine* engine = inserter->engine;
+    ReadMeta(inserter->index, &inserter->meta);
+    memcpy(engine->codes.data(), codes, engine->codes.size());
+    Guard([&] { UseRow(inserter, factors); });
+    std::span<const VisitedNode> nearest = FindNearest(inserter);
+    Neighbour* neighbours = inserter->neighbours;
+    uint32 count = 0;
+    for (const VisitedNode& other : nearest) {
+        if (count == inserter->meta.m) break;
+        if (other.node == node) continue;
+        neighbours[count++] = {other.node, other.squared_distance, other.factors, other.codes};
+    }
+    LinkNode(inserter, node, count);
+}
+
 RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid) {
     MemoryContext old_context = MemoryContextSwitchTo(inserter->row_context);
     ReadMeta(inserter->index, &inserter->meta);
@@ -185,9 +208,7 @@ RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, 
         row_class = space.TransformRow(x, engine->y.data());
         if (row_class != RowClass::kNormal) return;
         factors = engine->encoder.Encode(engine->y.data(), engine->codes.data());
-        // What is searched for and linked is the row as others will see it.
-        DecodeRow(space, engine->codes.data(), factors.scale, engine->y.data());
-        engine->maker.SetRow(factors, engine->codes.data());
+        UseRow(inserter, factors);
     });
     const HeapTid tid = FromItemPointer(*heap_tid);
     if (row_class == RowClass::kNormal) {
