@@ -1510,7 +1510,7 @@ COMMENT ON OPERATOR CLASS enum_ops USING hnsw IS 'filter by equal enum values';
 -- They check the caller's rights on the table themselves.
 CREATE FUNCTION annex_verify(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
 	AS 'MODULE_PATHNAME', 'annex_verify' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION annex_verify(regclass, boolean) IS 'checks every page of an ivf index, and on demand that it holds every row of its table';
+COMMENT ON FUNCTION annex_verify(regclass, boolean) IS 'checks every page of an index, and on demand that it holds every row of its table';
 
 CREATE FUNCTION annex_maintain(
 	index regclass,
@@ -1563,10 +1563,20 @@ CREATE FUNCTION annex_index_info(
 	OUT calibrated_rows double precision,
 	OUT probes double precision,
 	OUT epsilon double precision,
-	OUT calibration jsonb
+	OUT calibration jsonb,
+	OUT m integer,
+	OUT ef_construction integer,
+	OUT nodes bigint,
+	OUT dead_nodes bigint,
+	OUT edges_avg double precision,
+	OUT edges_most_avg double precision,
+	OUT entry_nodes bigint,
+	OUT node_pages bigint,
+	OUT entry_pages bigint,
+	OUT ef double precision
 ) RETURNS record
 	AS 'MODULE_PATHNAME', 'annex_index_info' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an ivf index consists of';
+COMMENT ON FUNCTION annex_index_info(regclass) IS 'what an index consists of';
 
 CREATE FUNCTION annex_recall(
 	index regclass,
@@ -1583,7 +1593,8 @@ CREATE FUNCTION annex_recall(
 	OUT probes double precision,
 	OUT epsilon double precision,
 	OUT query_ms double precision,
-	OUT exact_ms double precision
+	OUT exact_ms double precision,
+	OUT ef double precision
 ) RETURNS record
 	AS 'MODULE_PATHNAME', 'annex_recall' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION annex_recall(regclass, integer, integer, regclass, name) IS 'measures the share of the true nearest rows that an index finds with the current settings';

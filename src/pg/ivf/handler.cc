@@ -19,6 +19,8 @@ extern "C" {
 
 #include "pg/index/filter_image.h"
 #include "pg/index/opclass.h"
+#include "pg/ivf/dialect.h"
+#include "pg/ivf/inspect.h"
 #include "pg/ivf/ivf.h"
 
 namespace annex::pg::ivf {
@@ -27,6 +29,8 @@ void InitIvf() {
     DefineOptionsAndSettings();
     static constexpr OrderedAccessMethod method{ivfgettuple, ivfcostestimate, SearchCost, EstimateRangeSearch};
     RegisterOrderedAccessMethod(&method);
+    static constexpr Inspection inspection{"ivf", IsIvf, VerifyIndex, DescribeIndex, DescribeSearch, MaintainInspected};
+    RegisterInspection(&inspection);
 }
 
 static IndexAmRoutine* MakeRoutine() {

@@ -1,25 +1,21 @@
-// annex_index_info(index): what an ivf index consists of, counted page by page.
-//
-// For anybody who may read the table. It holds AccessShareLock, so inserts and vacuum go on and the counts are of no
-// one moment; in an index at rest they are exact. It reads every page of the index once, in the order of the file.
-#include "pg/pg.h"
+// annex_index_info of an ivf index: what it consists of, counted page by page.
+#include "pg/ivf/inspect.h"
 
 extern "C" {
-#include "commands/defrem.h"
-#include "funcapi.h"
+#include "storage/bufmgr.h"
 }
 
 #include <cmath>
 
-#include "pg/function.h"
 #include "pg/index/opclass.h"
-#include "pg/ivf/inspect.h"
 #include "pg/ivf/maintain.h"
 
 namespace annex::pg::ivf {
 namespace {
 
 constexpr int kPageKinds = static_cast<int>(PageKind::kFree) + 1;  // the first one stands for pages of zeros
+
+constexpr const char* kSideColumns[kSideChains] = {"first_rows", "nan_rows", "null_rows"};
 
 struct IndexInfoCounts {
     int64 pages[kPageKinds];
@@ -58,7 +54,7 @@ void CountPage(Relation index, const MetaPage& meta, BlockNumber block, Page pag
         counts->pages[0]++;
         return;
     }
-    const PageKind kind = CheckedKind(index, block, page);
+    const auto kind = static_cast<PageKind>(CheckedKind(index, block, page, kFormat));
     if (static_cast<int>(kind) < 1 || static_cast<int>(kind) >= kPageKinds)
         ReportCorrupted(index, block, "the page is of an unknown kind");
     counts->pages[static_cast<int>(kind)]++;
@@ -104,26 +100,6 @@ ListSizes MeasureLists(const MetaPage& meta, const IndexInfoCounts& counts) {
     return sizes;
 }
 
-// The row that is returned, filled from left to right.
-struct ResultRow {
-    static constexpr int kColumns = 42;
-    int filled;
-    Datum values[kColumns];
-    bool nulls[kColumns];
-
-    void Add(Datum value, bool is_null = false) {
-        Assert(filled < kColumns);
-        nulls[filled] = is_null;
-        values[filled++] = value;
-    }
-    void Add(const char* value) { Add(CStringGetTextDatum(value)); }
-    void Add(bool value) { Add(BoolGetDatum(value)); }
-    void Add(uint32 value) { Add(Int32GetDatum(static_cast<int32>(value))); }
-    void Add(int64 value) { Add(Int64GetDatum(value)); }
-    // NaN and infinity stand for unknown.
-    void Add(double value) { Add(Float8GetDatum(value), !std::isfinite(value)); }
-};
-
 Census CensusOf(const MetaPage& meta, const IndexInfoCounts& counts) {
     const uint32 slots = DescriptorSlots(meta);
     Census census{};
@@ -136,7 +112,7 @@ Census CensusOf(const MetaPage& meta, const IndexInfoCounts& counts) {
 }
 
 // What scans take from the calibration, as a JSON array; the meta page's numbers are finite.
-Datum CalibrationJson(const MetaPage& meta) {
+const char* CalibrationJson(const MetaPage& meta) {
     StringInfoData json;
     initStringInfo(&json);
     for (int k = 0; k < kCalibratedKs; k++)
@@ -148,7 +124,7 @@ Datum CalibrationJson(const MetaPage& meta) {
                 static_cast<double>(entry.lists), entry.probes, static_cast<double>(entry.epsilon),
                 static_cast<double>(entry.patience));
     appendStringInfoChar(&json, ']');
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+    return json.data;
 }
 
 // The lists, what they were made for and what has become of it, and what scans do with them.
@@ -156,23 +132,23 @@ void DescribeLists(Relation index, const MetaPage& meta, const IndexInfoCounts& 
     const Census census = CensusOf(meta, counts);
     uint32 lists;
     const bool due = ListsAreDue(meta, census, &lists) || meta.pending != 0;
-    const bool calibrated = meta.calibrated_rows > 0;
     const ScanSettings settings = SettingsOf(index, meta, 0);
-    row->Add(counts.pages[static_cast<int>(PageKind::kFree)]);
-    row->Add(meta.list_option);
-    row->Add(lists);
-    row->Add(static_cast<int64>(meta.generation));
-    row->Add(meta.pending != 0);
-    row->Add(meta.listed_rows);
-    row->Add(meta.listed_residual > 0 ? census.residual / meta.listed_residual : NAN);
-    row->Add(due);
-    row->Add(calibrated ? meta.calibrated_rows : NAN);
-    row->Add(static_cast<double>(settings.lists));
-    row->Add(static_cast<double>(settings.epsilon));
-    row->Add(calibrated ? CalibrationJson(meta) : Datum{0}, !calibrated);
+    row->Set("free_pages", counts.pages[static_cast<int>(PageKind::kFree)]);
+    row->Set("list_option", meta.list_option);
+    row->Set("recommended_lists", lists);
+    row->Set("generation", static_cast<int64>(meta.generation));
+    row->Set("being_replaced", meta.pending != 0);
+    row->Set("listed_rows", meta.listed_rows);
+    if (meta.listed_residual > 0) row->Set("drift", census.residual / meta.listed_residual);
+    row->Set("maintenance_due", due);
+    row->Set("probes", static_cast<double>(settings.lists));
+    row->Set("epsilon", static_cast<double>(settings.epsilon));
+    if (!(meta.calibrated_rows > 0)) return;
+    row->Set("calibrated_rows", meta.calibrated_rows);
+    row->SetJson("calibration", CalibrationJson(meta));
 }
 
-void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
+void Describe(const MetaPage& meta, const IndexInfoCounts& counts, ResultRow* row) {
     const int64 copies = meta.spill != 0 && meta.lists > 1 ? 2 : 1;
     const int64 stale = counts.entries > counts.rows * copies ? counts.entries - counts.rows * copies : 0;
     int64 all_rows = counts.rows;
@@ -184,57 +160,53 @@ void Describe(Relation index, const MetaPage& meta, const IndexInfoCounts& count
     const auto total = static_cast<double>(sizes.total);
     const auto pages = [&counts](PageKind kind) { return counts.pages[static_cast<int>(kind)]; };
 
-    row->Add(get_am_name(index->rd_rel->relam));
-    row->Add(OpclassOf(index).metric_name);
-    row->Add(meta.dimensions);
-    row->Add(meta.padded);
-    row->Add(meta.lists);
-    row->Add(meta.spill != 0);
-    row->Add(static_cast<uint32>(meta.height));
-    row->Add(meta.build_rows);
-    row->Add(counts.rows);
-    for (const int64 side_rows : counts.side_rows) row->Add(side_rows);
-    row->Add(counts.entries);
-    row->Add(stale);
-    row->Add(counts.dead_entries);
-    row->Add(counts.free_slots);
-    row->Add(sizes.total > 0 ? sizes.smallest : 0);
-    row->Add(total / meta.lists);
-    row->Add(sizes.largest);
-    row->Add(sizes.sum_of_squares * meta.lists / (total * total));
-    row->Add(pages(PageKind::kMeta));
-    row->Add(pages(PageKind::kMean));
-    row->Add(pages(PageKind::kDescriptors));
-    row->Add(pages(PageKind::kList));
-    row->Add(pages(PageKind::kRows) + pages(PageKind::kRowTail));
-    row->Add(pages(PageKind::kSide));
-    row->Add(counts.pages[0]);
-    row->Add(bytes);
-    row->Add(all_rows > 0 ? static_cast<double>(bytes) / static_cast<double>(all_rows) : NAN);
+    row->Set("dimensions", meta.dimensions);
+    row->Set("padded_dimensions", meta.padded);
+    row->Set("lists", meta.lists);
+    row->Set("spill", meta.spill != 0);
+    row->Set("height", static_cast<uint32>(meta.height));
+    row->Set("build_rows", meta.build_rows);
+    row->Set("rows", counts.rows);
+    for (int chain = 0; chain < kSideChains; chain++) row->Set(kSideColumns[chain], counts.side_rows[chain]);
+    row->Set("entries", counts.entries);
+    row->Set("stale_entries", stale);
+    row->Set("dead_entries", counts.dead_entries);
+    row->Set("free_row_slots", counts.free_slots);
+    row->Set("list_size_min", sizes.total > 0 ? sizes.smallest : int64{0});
+    row->Set("list_size_avg", total / meta.lists);
+    row->Set("list_size_max", sizes.largest);
+    row->Set("imbalance", sizes.sum_of_squares * meta.lists / (total * total));
+    row->Set("meta_pages", pages(PageKind::kMeta));
+    row->Set("mean_pages", pages(PageKind::kMean));
+    row->Set("descriptor_pages", pages(PageKind::kDescriptors));
+    row->Set("list_pages", pages(PageKind::kList));
+    row->Set("row_pages", pages(PageKind::kRows) + pages(PageKind::kRowTail));
+    row->Set("side_pages", pages(PageKind::kSide));
+    row->Set("other_pages", counts.pages[0]);
+    row->Set("bytes", bytes);
+    if (all_rows > 0) row->Set("bytes_per_row", static_cast<double>(bytes) / static_cast<double>(all_rows));
 }
 
 }  // namespace
-}  // namespace annex::pg::ivf
 
-ANNEX_FUNCTION(annex_index_info) {
-    using namespace annex::pg::ivf;
-    TupleDesc desc = nullptr;
-    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
-        elog(ERROR, "annex_index_info must return a row");
-    desc = BlessTupleDesc(desc);
-
-    const InspectedIndex inspected = OpenInspected(PG_GETARG_OID(0), AccessShareLock, Privilege::kReader, "inspect");
+void DescribeIndex(Relation index, ResultRow* row) {
     MetaPage meta;
-    ReadMeta(inspected.index, &meta);
+    ReadMeta(index, &meta);
     IndexInfoCounts counts{};
     counts.list_sizes = ZeroedArray<int64>(DescriptorSlots(meta));
     counts.generations = ZeroedArray<uint64>(DescriptorSlots(meta));
-    ReadGenerations(inspected.index, meta, counts.generations);
-    CountPages(inspected.index, meta, &counts);
-    ResultRow row{};
-    Describe(inspected.index, meta, counts, &row);
-    DescribeLists(inspected.index, meta, counts, &row);
-    CloseInspected(inspected);
-    if (row.filled != desc->natts) elog(ERROR, "annex_index_info is declared with %d columns", desc->natts);
-    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, row.values, row.nulls)));
+    ReadGenerations(index, meta, counts.generations);
+    CountPages(index, meta, &counts);
+    Describe(meta, counts, row);
+    DescribeLists(index, meta, counts, row);
 }
+
+void DescribeSearch(Relation index, double k, ResultRow* row) {
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    const ScanSettings settings = SettingsOf(index, meta, k);
+    row->Set("probes", static_cast<double>(settings.lists));
+    row->Set("epsilon", static_cast<double>(settings.epsilon));
+}
+
+}  // namespace annex::pg::ivf

@@ -2,9 +2,7 @@
 #include "pg/ivf/maintain.h"
 
 extern "C" {
-#include "access/xlog.h"
 #include "commands/defrem.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "tcop/pquery.h"
@@ -14,7 +12,6 @@ extern "C" {
 
 #include <algorithm>
 
-#include "pg/function.h"
 #include "pg/index/build_support.h"
 #include "pg/ivf/build.h"
 #include "pg/ivf/calibrate.h"
@@ -191,32 +188,13 @@ bool EndOrphanedPending(Relation index) {
     return meta.pending != 0;
 }
 
-}  // namespace annex::pg::ivf
-
-ANNEX_FUNCTION(annex_maintain) {
-    using namespace annex::pg::ivf;
-    TupleDesc desc = nullptr;
-    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
-        elog(ERROR, "annex_maintain must return a row");
-    desc = BlessTupleDesc(desc);
-    if (RecoveryInProgress())
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("recovery is in progress"),
-                        errhint("Maintain the index on the primary.")));
-    // VACUUM may do the same there. But other lists find other rows, so a transaction that is to change nothing is not
-    // to call for them.
-    PreventCommandIfReadOnly("annex_maintain()");
-    const InspectedIndex inspected =
-        OpenInspected(PG_GETARG_OID(0), ShareUpdateExclusiveLock, Privilege::kOwner, "maintain");
-    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "annex_maintain", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext caller = MemoryContextSwitchTo(context);
-    BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
-    const MaintenanceCall call = PG_GETARG_BOOL(1) ? MaintenanceCall::kForced : MaintenanceCall::kAsked;
-    const MaintenanceResult result = MaintainIndex(inspected.index, call, annex::pg::BuildThreads(inspected.table), strategy);
-    MemoryContextSwitchTo(caller);
-    MemoryContextDelete(context);
-    CloseInspected(inspected);
-    Datum values[] = {Int32GetDatum(static_cast<int32>(result.replaced)),
-                      Int32GetDatum(static_cast<int32>(result.made)), Int64GetDatum(result.freed)};
-    bool nulls[lengthof(values)] = {};
-    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+void MaintainInspected(const InspectedIndex& inspected, bool force, ResultRow* row) {
+    const MaintenanceCall call = force ? MaintenanceCall::kForced : MaintenanceCall::kAsked;
+    const MaintenanceResult result =
+        MaintainIndex(inspected.index, call, BuildThreads(inspected.table), GetAccessStrategy(BAS_VACUUM));
+    row->Set("lists_replaced", result.replaced);
+    row->Set("lists_made", result.made);
+    row->Set("pages_freed", static_cast<int64>(result.freed));
 }
+
+}  // namespace annex::pg::ivf

@@ -21,9 +21,9 @@ extern "C" {
 #include "annex/list_builder.h"
 #include "annex/random.h"
 #include "pg/guard.h"
+#include "pg/index/inspect.h"
 #include "pg/index/stop_point.h"
 #include "pg/ivf/build.h"
-#include "pg/ivf/inspect.h"
 #include "pg/ivf/writer.h"
 
 namespace annex::pg::ivf {

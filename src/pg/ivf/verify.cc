@@ -8,10 +8,7 @@
 //    extension leaves: both are fine.)
 // 3. Rows against entries, heap TIDs against each other, and, if asked for, against the table (inventory.cc).
 //
-// Locks. Steps 1 to 3 compare pages with each other, so nobody may write: ShareLock on table and index, as
-// bt_index_parent_check takes; inserts and vacuum wait, queries go on. During recovery no such lock can be had: under
-// AccessShareLock each page is checked by itself, and heapallindexed still works, because rows that a snapshot sees
-// stay on their pages.
+// Steps 1 to 3 compare pages with each other, so that nobody may write; else each page is checked by itself.
 //
 // Memory: one byte a block, 64 bytes a list, and sorts within maintenance_work_mem.
 #include "pg/ivf/verify.h"
@@ -24,7 +21,7 @@ extern "C" {
 #include "utils/snapmgr.h"
 }
 
-#include "pg/function.h"
+#include "pg/ivf/dialect.h"
 
 namespace annex::pg::ivf {
 
@@ -128,7 +125,7 @@ void Verifier::WalkOtherPages() {
             marks[block] = Mark::kNew;
             continue;
         }
-        const PageKind kind = CheckedKind(index, block, page);
+        const auto kind = static_cast<PageKind>(CheckedKind(index, block, page, kFormat));
         if (kind == PageKind::kRows) {
             CheckRowPage(block);
         } else if (kind == PageKind::kRowTail) {
@@ -165,7 +162,6 @@ void Verifier::CheckLinks() {
 static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, bool with_tids) {
     Relation index = inspected.index;
     MetaPage meta;
-    if (RelationGetNumberOfBlocks(index) == 0) ReportCorrupted(index, 0, "the index has no pages");
     ReadMeta(index, &meta);
     const RowLayout layout = RowLayoutOf(meta);
 
@@ -185,13 +181,10 @@ static Verifier BeginVerification(const InspectedIndex& inspected, bool strict, 
                       .lists = nullptr,
                       .list_marks = nullptr,
                       .list_slots = 0,
-                      .inventory = {.index = index,
-                                    .table = inspected.table,
-                                    .layout = layout,
-                                    .value_bytes = layout.value_bytes,
+                      .inventory = {.layout = layout,
                                     .entries_per_row = meta.spill != 0 && meta.lists > 1 ? 2U : 1U,
                                     .entries = nullptr,
-                                    .tids = nullptr,
+                                    .tids = {index, inspected.table, layout.value_bytes, nullptr},
                                     .stale_entries = 0,
                                     .leftover_rows = 0},
                       .rows = 0,
@@ -227,17 +220,7 @@ static void VerifyStructure(Verifier* verifier) {
     verifier->CheckLinks();
 }
 
-// A snapshot that is older than the index may see tuples of HOT chains that the index need not have.
-static void CheckSnapshotFits(Relation index, Snapshot snapshot) {
-    if (IsolationUsesXactSnapshot() && index->rd_index->indcheckxmin &&
-        !TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data), snapshot->xmin))
-        ereport(ERROR,
-                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                 errmsg("cannot verify index \"%s\" with this transaction's snapshot", RelationGetRelationName(index)),
-                 errdetail("The snapshot is older than the index.")));
-}
-
-static void Verify(const InspectedIndex& inspected, bool heapallindexed, bool strict) {
+void VerifyIndex(const InspectedIndex& inspected, bool heapallindexed, bool strict) {
     // Before the index is read: what it sees cannot have been inserted later than that.
     Snapshot snapshot = nullptr;
     if (heapallindexed) {
@@ -254,10 +237,11 @@ static void Verify(const InspectedIndex& inspected, bool heapallindexed, bool st
     if (verifier.with_tids) SortInventory(inventory);
     if (strict) {
         CheckEntriesOfRows(inventory, verifier.marks, verifier.blocks);
-        CheckTidsDiffer(inventory);
+        CheckTidsDiffer(&inventory->tids);
     }
     if (heapallindexed) {
-        CheckTableIsIndexed(inventory, snapshot);
+        CheckTableIsIndexed(&inventory->tids, snapshot,
+                            {static_cast<int>(verifier.meta.dimensions), DialectOf(inspected.index) == nullptr});
         UnregisterSnapshot(snapshot);
     }
     EndInventory(inventory);
@@ -273,17 +257,3 @@ static void Verify(const InspectedIndex& inspected, bool heapallindexed, bool st
 }
 
 }  // namespace annex::pg::ivf
-
-ANNEX_FUNCTION(annex_verify) {
-    using namespace annex::pg::ivf;
-    const bool strict = !RecoveryInProgress();
-    const InspectedIndex inspected =
-        OpenInspected(PG_GETARG_OID(0), strict ? ShareLock : AccessShareLock, Privilege::kOwner, "verify");
-    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "annex_verify", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext caller = MemoryContextSwitchTo(context);
-    Verify(inspected, PG_GETARG_BOOL(1), strict);
-    MemoryContextSwitchTo(caller);
-    MemoryContextDelete(context);
-    CloseInspected(inspected);
-    PG_RETURN_VOID();
-}

@@ -1,7 +1,8 @@
 // The parts of annex_verify: verify.cc walks the pages, verify_pages.cc checks each of them, inventory.cc compares what
-// they hold with each other and with the table.
+// they hold.
 #pragma once
 
+#include "pg/index/tid_inventory.h"
 #include "pg/ivf/inspect.h"
 #include "pg/ivf/page.h"
 
@@ -27,13 +28,10 @@ enum class Mark : uint8 {
 
 // What the pages of an index hold, noted while they are walked and sorted within maintenance_work_mem.
 struct Inventory {
-    Relation index;
-    Relation table;
     RowLayout layout;
-    Size value_bytes;         // of the filter columns
     uint32 entries_per_row;   // how many lists hold a row, at least
     Tuplesortstate* entries;  // rows and entries by place; null: not asked for
-    Tuplesortstate* tids;     // heap TIDs of rows and side pages; null: not asked for
+    TidInventory tids;        // of rows and side pages
 
     // Results.
     uint64 stale_entries;  // whose place is free or holds another row
@@ -47,8 +45,6 @@ void EndInventory(Inventory* inventory);
 // values: of the filter columns; compared by a hash of 64 bits
 void NoteRow(Inventory* inventory, Place place, HeapTid tid, const uint8* values);
 void NoteEntry(Inventory* inventory, Place place, HeapTid tid, uint32 list, const uint8* values);
-// `block`: where it stands, for messages.
-void NoteTid(Inventory* inventory, HeapTid tid, BlockNumber block, const uint8* values);
 // To be called once, after the last note.
 void SortInventory(Inventory* inventory);
 
@@ -56,12 +52,6 @@ void SortInventory(Inventory* inventory);
 // entries refer to pages of rows.
 // marks[blocks]
 void CheckEntriesOfRows(Inventory* inventory, const Mark* marks, BlockNumber blocks);
-// No heap TID stands in two places.
-void CheckTidsDiffer(Inventory* inventory);
-// Every tuple of the table that the snapshot sees and the index should hold is there, with the values of its filter
-// columns.
-void CheckTableIsIndexed(Inventory* inventory, Snapshot snapshot);
-
 struct ListMarks {
     bool entry;  // the root has its centroid's entry
     bool row;    // there is its centroid's row

@@ -194,7 +194,7 @@ void Verifier::CheckRow(BlockNumber block, const RowPage& rows_page, uint16 slot
     const uint8* values = rows_page.values(layout, slot);
     CheckValues(block, values);
     if (strict) NoteRow(&inventory, place, row.heap_tid, values);
-    if (with_tids) NoteTid(&inventory, row.heap_tid, block, values);
+    if (with_tids) NoteTid(&inventory.tids, row.heap_tid, block, values);
 }
 
 void Verifier::CheckTailLink(BlockNumber block, bool needed) {
@@ -256,14 +256,14 @@ void Verifier::CheckSidePage(BlockNumber block) {
         CheckTid(block, tid);
         side_rows++;
         CheckValues(block, side.values(sides, i));
-        if (with_tids) NoteTid(&inventory, tid, block, side.values(sides, i));
+        if (with_tids) NoteTid(&inventory.tids, tid, block, side.values(sides, i));
     }
 }
 
 // Where chains cannot be followed.
 void Verifier::CheckAnyPage(BlockNumber block) {
     if (PageIsNew(page)) return;
-    const PageKind kind = CheckedKind(index, block, page);
+    const auto kind = static_cast<PageKind>(CheckedKind(index, block, page, kFormat));
     if (NextOf(page) == 0) Report(block, "the page links to the meta page");
     uint32 values = 0;
     switch (kind) {

@@ -13,7 +13,6 @@ extern "C" {
 #include "access/stratnum.h"
 #include "catalog/index.h"
 #include "executor/executor.h"
-#include "funcapi.h"
 #include "portability/instr_time.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -27,7 +26,6 @@ extern "C" {
 #include "pg/function.h"
 #include "pg/index/opclass.h"
 #include "pg/index/scan_hints.h"
-#include "pg/ivf/ivf.h"
 
 namespace annex::pg {
 
@@ -85,7 +83,7 @@ static void CheckUsable(Relation index) {
 }
 
 static void Open(RecallRun* run, Oid index_oid, int64 k) {
-    run->inspected = ivf::OpenInspected(index_oid, AccessShareLock, ivf::Privilege::kReader, "measure");
+    run->inspected = OpenInspected(index_oid, AccessShareLock, Privilege::kReader, "measure");
     Relation index = run->inspected.index;
     CheckRowSecurity(run->inspected.table);
     CheckUsable(index);
@@ -110,7 +108,7 @@ static void Open(RecallRun* run, Oid index_oid, int64 k) {
 static void Close(RecallRun* run) {
     ExecDropSingleTupleTableSlot(run->slot);
     FreeExecutorState(run->estate);
-    ivf::CloseInspected(run->inspected);
+    CloseInspected(run->inspected);
 }
 
 static double Distance(RecallRun* run, Datum row, Datum query) {
@@ -327,25 +325,11 @@ static void Measure(RecallRun* run, RecallQueries* source, Measured* measured) {
 
 // ---- The result ----
 
-struct RecallRow {
-    static constexpr int kColumns = 10;
-    Datum values[kColumns];
-    bool nulls[kColumns];
-    int filled;
-
-    void Add(Datum value, bool is_null = false) {
-        nulls[filled] = is_null;
-        values[filled++] = value;
-    }
-    void Add(double value) { Add(Float8GetDatum(value), std::isnan(value)); }
-    void Add(int64 value) { Add(Int64GetDatum(value)); }
-};
-
 static double MillisecondsEach(instr_time time, int64 count) {
     return count > 0 ? INSTR_TIME_GET_MILLISEC(time) / static_cast<double>(count) : NAN;
 }
 
-static void Summarize(const RecallRun& run, const Measured& measured, RecallRow* row) {
+static void Summarize(const RecallRun& run, const Measured& measured, ResultRow* row) {
     double sum = 0;
     int64 perfect = 0;
     for (int64 i = 0; i < measured.count; i++) {
@@ -353,20 +337,17 @@ static void Summarize(const RecallRun& run, const Measured& measured, RecallRow*
         perfect += measured.recalls[i] == 1 ? 1 : 0;
     }
     const auto count = static_cast<double>(measured.count);
-    const bool none = measured.count == 0;
-    ivf::MetaPage meta;
-    ivf::ReadMeta(run.inspected.index, &meta);
-    row->Add(none ? NAN : sum / count);
-    row->Add(none ? NAN : measured.recalls[0]);
-    row->Add(none ? NAN : measured.recalls[(measured.count - 1) / 20]);
-    row->Add(none ? NAN : static_cast<double>(perfect) / count);
-    row->Add(measured.count);
-    row->Add(measured.rows);
-    const ivf::ScanSettings settings = ivf::SettingsOf(run.inspected.index, meta, static_cast<double>(run.k));
-    row->Add(static_cast<double>(settings.lists));
-    row->Add(static_cast<double>(settings.epsilon));
-    row->Add(MillisecondsEach(measured.in_index, measured.asked));
-    row->Add(MillisecondsEach(measured.in_table, measured.asked));
+    if (measured.count > 0) {
+        row->Set("recall", sum / count);
+        row->Set("recall_min", measured.recalls[0]);
+        row->Set("recall_p05", measured.recalls[(measured.count - 1) / 20]);
+        row->Set("perfect", static_cast<double>(perfect) / count);
+    }
+    row->Set("measured", measured.count);
+    row->Set("rows", measured.rows);
+    run.inspected.method->describe_search(run.inspected.index, static_cast<double>(run.k), row);
+    row->Set("query_ms", MillisecondsEach(measured.in_index, measured.asked));
+    row->Set("exact_ms", MillisecondsEach(measured.in_table, measured.asked));
 }
 
 static void CheckRange(const char* name, int value, int most) {
@@ -379,10 +360,7 @@ static void CheckRange(const char* name, int value, int most) {
 
 ANNEX_FUNCTION(annex_recall) {
     using namespace annex::pg;
-    TupleDesc desc = nullptr;
-    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE || desc->natts != RecallRow::kColumns)
-        elog(ERROR, "annex_recall must return a row of %d columns", RecallRow::kColumns);
-    desc = BlessTupleDesc(desc);
+    ResultRow row(fcinfo);
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2)) PG_RETURN_NULL();
     const int k = PG_GETARG_INT32(1);
     const int queries = PG_GETARG_INT32(2);
@@ -405,11 +383,9 @@ ANNEX_FUNCTION(annex_recall) {
     Measured measured{};
     Measure(&run, &source, &measured);
     if (source.cursor != nullptr) EndQueryTable(&source);
-    RecallRow row{};
     Summarize(run, measured, &row);
     Close(&run);
     MemoryContextSwitchTo(old_context);
-    Datum result = HeapTupleGetDatum(heap_form_tuple(desc, row.values, row.nulls));
     MemoryContextDelete(context);
-    PG_RETURN_DATUM(result);
+    PG_RETURN_DATUM(row.Finish());
 }

@@ -9,13 +9,13 @@ extern "C" {
 }
 
 #include "annex/random.h"
-#include "pg/ivf/inspect.h"
+#include "pg/index/inspect.h"
 
 namespace annex::pg {
 
 // One measurement.
 struct RecallRun {
-    ivf::InspectedIndex inspected;
+    InspectedIndex inspected;
     Snapshot snapshot;  // of everything: sample, exact answers, the index's answers
     int64 k;
     MemoryContext context;  // ends with the run

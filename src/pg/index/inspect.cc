@@ -1,21 +1,48 @@
 // Opening an index for those who look at its pages.
-#include "pg/ivf/inspect.h"
+#include "pg/index/inspect.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 }
 
-#include "pg/ivf/dialect.h"
-#include "pg/ivf/ivf.h"
+namespace annex::pg {
 
-namespace annex::pg::ivf {
+static constexpr int kMostMethods = 4;
+static const Inspection* inspections[kMostMethods];
+
+void RegisterInspection(const Inspection* inspection) {
+    for (const Inspection*& slot : inspections) {
+        if (slot != nullptr) continue;
+        slot = inspection;
+        return;
+    }
+    elog(ERROR, "too many access methods");
+}
+
+static const Inspection* InspectionOf(Relation index) {
+    for (const Inspection* inspection : inspections)
+        if (inspection != nullptr && inspection->owns(index)) return inspection;
+    return nullptr;
+}
+
+// "an ivf", or "an ivf or hnsw".
+static const char* OurMethods() {
+    StringInfoData text;
+    initStringInfo(&text);
+    for (const Inspection* inspection : inspections)
+        if (inspection != nullptr) appendStringInfo(&text, "%s %s", text.len == 0 ? "an" : " or", inspection->method);
+    return text.data;
+}
 
 // The table of what must be an index.
 static Oid TableOf(Oid index_oid, const char* purpose) {
@@ -55,8 +82,8 @@ static void CheckPrivilege(Oid table, Privilege privilege) {
 
 static void CheckInspectable(Relation index, const char* purpose) {
     const char* name = RelationGetRelationName(index);
-    if (!IsIvf(index))
-        ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not an ivf index", name),
+    if (InspectionOf(index) == nullptr)
+        ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not %s index", name, OurMethods()),
                         errdetail("Its access method is \"%s\".", get_am_name(index->rd_rel->relam))));
     if (RELATION_IS_OTHER_TEMP(index))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot %s index \"%s\"", purpose, name),
@@ -77,13 +104,14 @@ InspectedIndex OpenInspected(Oid index_oid, LOCKMODE lock, Privilege privilege, 
     CheckPrivilege(table_oid, privilege);
 
     // The table before its index, as everyone locks them.
-    InspectedIndex inspected{table_open(table_oid, lock), nullptr, lock};
+    InspectedIndex inspected{table_open(table_oid, lock), nullptr, lock, nullptr};
     inspected.index = index_open(index_oid, lock);
     // Neither may have been replaced while this waited for its locks.
     if (IndexGetRelation(index_oid, false) != table_oid)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                         errmsg("index \"%s\" was replaced", RelationGetRelationName(inspected.index))));
     CheckInspectable(inspected.index, purpose);
+    inspected.method = InspectionOf(inspected.index);
     return inspected;
 }
 
@@ -100,10 +128,26 @@ void CopyPage(Relation index, BlockNumber block, BufferAccessStrategy strategy, 
     UnlockReleaseBuffer(buffer);
 }
 
-PageKind CheckedKind(Relation index, BlockNumber block, Page page) {
-    if (!PageIsOurs(page)) ReportCorrupted(index, block, "the page does not belong to an ivf index");
-    CheckPage(index, block, page, KindOf(page));
-    return KindOf(page);
+uint8 CheckedKind(Relation index, BlockNumber block, Page page, const PageFormat& format) {
+    if (!PageHasFormat(page, format))
+        ReportCorrupted(index, block, psprintf("the page does not belong to an %s index", format.method));
+    CheckPageFormat(index, block, page, format, OpaqueOf(page)->kind);
+    return OpaqueOf(page)->kind;
 }
 
-}  // namespace annex::pg::ivf
+void CheckUsed(Relation index, BlockNumber block, Page page, Size lower) {
+    const auto* header = reinterpret_cast<PageHeader>(page);
+    if (header->pd_lower < lower || header->pd_lower > header->pd_upper || header->pd_upper > header->pd_special)
+        ReportCorrupted(index, block, "the page's header and its contents disagree about what is used of it");
+}
+
+void CheckSnapshotFits(Relation index, Snapshot snapshot) {
+    if (IsolationUsesXactSnapshot() && index->rd_index->indcheckxmin &&
+        !TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data), snapshot->xmin))
+        ereport(ERROR,
+                (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                 errmsg("cannot verify index \"%s\" with this transaction's snapshot", RelationGetRelationName(index)),
+                 errdetail("The snapshot is older than the index.")));
+}
+
+}  // namespace annex::pg
