@@ -102,7 +102,7 @@ $(TESTING_LIB): $(TESTING_OBJS) $(OBJS) $(ENGINE_LIB)
 		$(LDFLAGS) $(LDFLAGS_SL) $(SHLIB_LINK) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
 comma = ,
 
-$(DATA_built): control/annex--$(ANNEX_VERSION).sql control/annex_pgvector.head.sql scripts/extension-script.sh
+$(DATA_built): control/annex--$(ANNEX_VERSION).sql control/annex_pgvector.head.sql control/annex_pgvector.tail.sql scripts/extension-script.sh
 	@mkdir -p $(@D)
 	@scripts/extension-script.sh annex_pgvector >$@.new && mv $@.new $@
 

@@ -2,7 +2,7 @@
 # Writes the script of an extension that is made of annex's: scripts/extension-script.sh vector|annex_pgvector
 #
 # It begins with control/NAME.head.sql. Then come the lines of control/annex--0.1.0.sql that belong to every extension,
-# and those between "--[ NAME ..." and "--]" that name this one.
+# and those between "--[ NAME ..." and "--]" that name this one; for annex_pgvector, those of its tail.sql too.
 #
 # In annex_pgvector, types and distance operators of operator classes are pgvector's. They are found by their schema's
 # name, which no attacker can get in front of: each such statement becomes a DO block that puts the name in. (Before
@@ -55,7 +55,7 @@ case $name in
     vector) sections ;;
     annex_pgvector)
         # pgvector has an access method hnsw of its own
-        sections | sed -E 's/(USING|ACCESS METHOD) hnsw\b/\1 annex_hnsw/; s/\bhnswhandler\b/annex_hnswhandler/' | in_schema_of_vector
+        { sections && cat control/annex_pgvector.tail.sql; } | sed -E 's/(USING|ACCESS METHOD) hnsw\b/\1 annex_hnsw/; s/\bhnswhandler\b/annex_hnswhandler/' | in_schema_of_vector
         ;;
     *) echo "no such extension: $name" >&2 && exit 1 ;;
 esac

@@ -1,0 +1,51 @@
+-- Operator classes of annex_hnsw (written as hnsw: scripts/extension-script.sh renames it) for pgvector's types. They
+-- have no functions of pgvector's, which the engine does not use.
+
+CREATE OPERATOR CLASS vector_l2_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_l2_info(internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_ip_info(internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_cosine_info(internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS vector_l1_ops
+	FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 4 (vector, vector) ivf_vector_l1_info(internal);
+COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'order by taxicab distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l2_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_ip_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l1_ops
+	FOR TYPE halfvec USING hnsw AS
+	OPERATOR 1 <+> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
+COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'order by taxicab distance';
+
