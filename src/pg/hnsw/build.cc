@@ -89,7 +89,7 @@ struct Engine {
     std::vector<uint8> side_values;
 };
 
-static void DeleteEngine(Engine** engine) {
+static void EndEngine(Engine** engine) {
     delete *engine;
     *engine = nullptr;
     StopThreads();
@@ -97,7 +97,7 @@ static void DeleteEngine(Engine** engine) {
 
 extern "C" {
 static void DeleteWithContext(void* arg) noexcept {
-    DeleteEngine(static_cast<Engine**>(arg));
+    EndEngine(static_cast<Engine**>(arg));
 }
 }
 
@@ -197,7 +197,7 @@ static void WritePages(Build* build) {
               &build->meta);
     WriteMetaPage(build->index, MAIN_FORKNUM, build->meta);
     ANNEX_STOP_POINT("hnsw-build-written");
-    DeleteEngine(build->engine);
+    EndEngine(build->engine);
 }
 
 // The rest of the rows goes into what is on pages.

@@ -1,7 +1,7 @@
 // Bulk delete and cleanup. Every page is judged by the heap TIDs that lie on it, in the order of the file, under one
 // exclusive lock and in one WAL record each; no page's change depends on another's.
-#include "pg/index/stop_point.h"
 #include "pg/index/build_support.h"
+#include "pg/index/stop_point.h"
 #include "pg/ivf/build.h"
 #include "pg/ivf/extend.h"
 #include "pg/ivf/maintain.h"
