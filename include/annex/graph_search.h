@@ -111,6 +111,8 @@ class GraphSearch {
     [[nodiscard]] std::span<const FoundNode> upcoming() const noexcept {
         return std::span(found_).subspan(next_, sorted_ - next_);
     }
+    // Whether as many rows as ef says have been found.
+    [[nodiscard]] bool FoundEnough() const noexcept { return best_.size() >= ef_; }
     // True when no node is known that has not been visited, or ever was and had to be forgotten.
     [[nodiscard]] bool Exhausted();
 

@@ -30,8 +30,6 @@ static constexpr double kLook = 15;
 static constexpr double kFound = 100;
 // A page that is in memory, as a share of seq_page_cost.
 static constexpr double kCachedPage = 1.2;
-// Visits that a page of a sweep takes the time of, after which a scan under a filter goes over to one (scan.cc).
-static constexpr double kVisitsPerSweptPage = 2;
 
 struct Shape {
     MetaPage meta;
@@ -84,10 +82,9 @@ static Cost Sweep(const Shape& shape, double share, bool tested) {
 
 static Cost FirstRound(const Shape& shape, const SearchEstimate& search) {
     const double visits = ExpectedVisits(shape, search);
-    const double most = kVisitsPerSweptPage * shape.pages;
     const Cost prepare = kPrepare * cpu_operator_cost + shape.page_cost;
-    if (shape.settings.set || visits <= most) return prepare + Visits(shape, visits, search.tested);
-    return prepare + Visits(shape, most, search.tested) + Sweep(shape, search.share, search.tested);
+    const bool sweeps = !shape.settings.set && visits > kVisitsPerPage * shape.pages;
+    return prepare + (sweeps ? Sweep(shape, search.share, search.tested) : Visits(shape, visits, search.tested));
 }
 
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {

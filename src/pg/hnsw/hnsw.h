@@ -61,6 +61,10 @@ void CalibrateIndex(Relation index, bool logged);
 // Does so, with WAL, if the index has so many more or fewer nodes than at the last time that it matters.
 void CalibrateIfDue(Relation index, double nodes);
 
+// A scan that would make more visits than this for a page of the index reads all pages in their order instead: a page
+// takes about as long as a visit.
+inline constexpr double kVisitsPerPage = 1;
+
 // What a search costs up to its last row (pg/index/access_method.h). (cost.cc)
 [[nodiscard]] Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search);
 

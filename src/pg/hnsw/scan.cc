@@ -41,8 +41,6 @@ static constexpr double kFirstRound = 40;
 static constexpr double kMostRows = 1e9;
 // Memory of a node that is known: an estimate, a row found, places in sets, half of it again for growth.
 static constexpr Size kEntryBytes = 64;
-// A page that a sweep reads takes as long as so many visits.
-static constexpr uint64 kVisitsPerSweptPage = 2;
 // Rows with the same vector that pgvector keeps in one node.
 static constexpr int kRowsPerElement = 10;
 
@@ -147,7 +145,7 @@ static void UseSettings(IndexScanDesc desc) {
     scan->elements = Iterates(scan) ? PG_INT32_MAX : scan->settings.ef_search;
     const double multiplier = scan->settings.set ? scan->settings.scan_mem_multiplier : 1;
     scan->memory = static_cast<size_t>(multiplier * work_mem * 1024.0 / kEntryBytes);
-    scan->sweep_after = kVisitsPerSweptPage * RelationGetNumberOfBlocks(desc->indexRelation);
+    scan->sweep_after = static_cast<uint64>(kVisitsPerPage * RelationGetNumberOfBlocks(desc->indexRelation));
 }
 
 static void CountStart(IndexScanDesc desc) {
@@ -224,14 +222,15 @@ static double ShareOf(Relation index, const TidSet& rows) {
 }
 
 // With codes for distances, a search finds with this ef what pgvector finds with the other.
-static size_t EfFor(const MetaPage& meta, int ef_search) {
+static uint32 EfFor(const MetaPage& meta, int ef_search) {
     const double factor = std::clamp(1 + 0.6 * (384.0 - meta.dimensions) / 256.0, 1.0, 1.8);
-    return static_cast<size_t>(std::ceil(factor * ef_search));
+    return static_cast<uint32>(std::ceil(factor * ef_search));
 }
 
-static size_t FirstEf(IndexScanDesc desc, double k) {
+// What finding k rows takes; 0: it is not known how many are wanted.
+static SearchEffort EffortOf(IndexScanDesc desc, double k) {
     const HnswScan* scan = ScanOf(desc);
-    if (scan->settings.set) return EfFor(scan->meta, scan->settings.ef_search);
+    if (scan->settings.set) return {EfFor(scan->meta, scan->settings.ef_search), 0};
     const OrderedScan& ordered = scan->ordered;
     SearchEffort effort{};
     if (scan->filter.rows != nullptr)
@@ -240,7 +239,8 @@ static size_t FirstEf(IndexScanDesc desc, double k) {
         effort = FilteredEffortFor(scan->meta, k, ordered.column_share);
     else
         effort = EffortFor(scan->meta, k);
-    return std::max<size_t>(effort.ef, static_cast<size_t>(k > 0 ? k + kSpareRows : kFirstRound));
+    effort.ef = std::max(effort.ef, static_cast<uint32>(k > 0 ? std::min(k, kMostRows) + kSpareRows : kFirstRound));
+    return effort;
 }
 
 static size_t Doubled(size_t ef) {
@@ -252,38 +252,37 @@ static size_t Doubled(size_t ef) {
 static uint64 MostVisits(const HnswScan* scan) {
     const uint64 done = scan->counted.visits;
     uint64 most = scan->memory;
-    if (scan->settings.set && done > 0) {
+    if (scan->settings.set && Iterates(scan) && done > 0) {
         const auto allowed = static_cast<uint64>(scan->settings.max_scan_tuples);
         most = std::min(most, allowed > done ? allowed - done : 1);
     }
-    if (!scan->settings.set && scan->filter.filters())
-        most = std::min(most, std::max(scan->sweep_after, done + 1) - done);
+    if (!scan->settings.set) most = std::min(most, std::max(scan->sweep_after, done + 1) - done);
     return most;
 }
 
-static void Walk(HnswScan* scan, bool from_entries) {
-    const NodeFilter* filter = scan->filter.filters() ? &scan->node_filter : nullptr;
-    RunRound(&scan->walker, scan->ef, from_entries, filter, MostVisits(scan));
-    CountSearch(scan);
-    scan->beyond_radius = false;
+static const NodeFilter* FilterOf(const HnswScan* scan) {
+    return scan->filter.filters() ? &scan->node_filter : nullptr;
+}
+
+static bool Exhausted(HnswScan* scan) {
+    bool exhausted = false;
+    Guard([&] { exhausted = SearchOf(scan)->Exhausted(); });
+    return exhausted;
 }
 
 static void WalkFromAll(HnswScan* scan) {
-    const NodeFilter* filter = scan->filter.filters() ? &scan->node_filter : nullptr;
-    RunRoundFromAll(&scan->walker, scan->ef, filter, MostVisits(scan));
-    CountSearch(scan);
     scan->from_all = true;
+    RunRoundFromAll(&scan->walker, scan->ef, FilterOf(scan), MostVisits(scan));
+    CountSearch(scan);
 }
 
-static void StartRounds(IndexScanDesc desc) {
-    HnswScan* scan = ScanOf(desc);
-    scan->stage = Stage::kRounds;
-    scan->heap_ahead.Begin(desc->heapRelation);
-    RefreshEntries(scan->walker.cached, desc->indexRelation, scan->meta);
-    const double limit = RowsToFind(desc->indexRelation, scan->ordered);
-    scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
-    scan->ef = FirstEf(desc, limit);
-    Walk(scan, true);
+// A round. What it does not reach from the entries nearest to the query is looked for from all of them before anything
+// is returned, for it may be nearer.
+static void Walk(HnswScan* scan, bool from_entries) {
+    scan->beyond_radius = false;
+    RunRound(&scan->walker, scan->ef, from_entries, FilterOf(scan), MostVisits(scan));
+    CountSearch(scan);
+    if (!scan->from_all && !SearchOf(scan)->FoundEnough() && Exhausted(scan)) WalkFromAll(scan);
 }
 
 // Before a round, a node above may change its mind about what it wants, or have enough.
@@ -304,7 +303,7 @@ static void UseOtherRows(IndexScanDesc desc) {
     if (scan->filter.rows == scan->ordered.rows) return;
     scan->filter.rows = scan->ordered.rows;
     SearchOf(scan)->ForgetDistances();
-    scan->ef = FirstEf(desc, RowsToFind(desc->indexRelation, scan->ordered));
+    scan->ef = EffortOf(desc, RowsToFind(desc->indexRelation, scan->ordered)).ef;
 }
 
 // Nodes that the search remembers have been freed since it began.
@@ -337,8 +336,7 @@ static bool EndsBySettings(const HnswScan* scan, bool exhausted) {
 // False when walking is over.
 static bool NextRound(IndexScanDesc desc) {
     HnswScan* scan = ScanOf(desc);
-    bool exhausted = false;
-    Guard([&] { exhausted = SearchOf(scan)->Exhausted(); });
+    const bool exhausted = Exhausted(scan);
     if (EndsByRadius(scan) || EndsBySettings(scan, exhausted)) return false;
     if (!AskForMore(desc)) return false;
     UseOtherRows(desc);
@@ -384,13 +382,32 @@ static void Sweep(IndexScanDesc desc) {
     scan->beyond_radius = false;
 }
 
+static void StartSweep(IndexScanDesc desc) {
+    ScanOf(desc)->stage = Stage::kSweep;
+    Sweep(desc);
+}
+
+static void StartRounds(IndexScanDesc desc) {
+    HnswScan* scan = ScanOf(desc);
+    scan->heap_ahead.Begin(desc->heapRelation);
+    const double limit = RowsToFind(desc->indexRelation, scan->ordered);
+    scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
+    const SearchEffort effort = EffortOf(desc, limit);
+    if (!scan->settings.set && effort.visits >= static_cast<double>(scan->sweep_after)) {
+        StartSweep(desc);
+        return;
+    }
+    scan->stage = Stage::kRounds;
+    scan->ef = effort.ef;
+    RefreshEntries(scan->walker.cached, desc->indexRelation, scan->meta);
+    Walk(scan, true);
+}
+
 static void EndRounds(IndexScanDesc desc) {
     HnswScan* scan = ScanOf(desc);
     scan->stage = Stage::kEnd;
     if (scan->settings.set || scan->ordered.stop || EndsByRadius(scan)) return;
-    scan->stage = Stage::kSweep;
-    scan->ordered.counters.rounds++;
-    Sweep(desc);
+    StartSweep(desc);
 }
 
 static bool SweepAgain(IndexScanDesc desc) {
