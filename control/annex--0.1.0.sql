@@ -1467,9 +1467,10 @@ CREATE FUNCTION annex_maintain(
 	force boolean DEFAULT false,
 	OUT lists_replaced integer,
 	OUT lists_made integer,
-	OUT pages_freed bigint)
+	OUT pages_freed bigint,
+	OUT nodes_linked bigint)
 	AS 'MODULE_PATHNAME', 'annex_maintain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION annex_maintain(regclass, boolean) IS 'replaces the lists of an ivf index if they no longer suit its rows, or by force';
+COMMENT ON FUNCTION annex_maintain(regclass, boolean) IS 'replaces the lists of an ivf index if they no longer suit its rows, or by force; repairs the graph of an hnsw index';
 
 CREATE FUNCTION annex_index_info(
 	index regclass,

@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include "pg/hnsw/hnsw.h"
+#include "pg/hnsw/inspect.h"
 
 namespace annex::pg::hnsw {
 
@@ -14,10 +15,17 @@ namespace annex::pg::hnsw {
 // pgvector has, is what the engine wants to know of a class (pg/index/opclass.h).
 static constexpr uint16 kSupportFunctions = 4;
 
+static bool IsHnsw(Relation index) {
+    return index->rd_indam->ambuildempty == hnswbuildempty;
+}
+
 void InitHnsw() {
     DefineOptions();
     static constexpr OrderedAccessMethod method{hnswgettuple, hnswcostestimate, SearchCost, nullptr};
     RegisterOrderedAccessMethod(&method);
+    static constexpr Inspection inspection{"hnsw",        IsHnsw,         VerifyIndex,
+                                           DescribeIndex, DescribeSearch, MaintainInspected};
+    RegisterInspection(&inspection);
 }
 
 static IndexAmRoutine* MakeRoutine() {

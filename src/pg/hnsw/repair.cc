@@ -13,6 +13,7 @@
 #include "annex/graph_link.h"
 #include "annex/random.h"
 #include "pg/guard.h"
+#include "pg/hnsw/node_bits.h"
 #include "pg/hnsw/walk.h"
 #include "pg/index/new_page.h"
 #include "pg/index/stop_point.h"
@@ -58,17 +59,6 @@ struct RepairEngine {
     std::vector<uint8> edge_bytes;
 };
 
-// A set of nodes, one bit each.
-struct NodeBits {
-    uint64* words;
-    uint64 count;
-
-    [[nodiscard]] bool Has(NodeId node) const { return node < count && (words[node / 64] >> node % 64 & 1) != 0; }
-    void Add(NodeId node) const {
-        if (node < count) words[node / 64] |= uint64{1} << node % 64;
-    }
-};
-
 struct Repair {
     Relation index;
     BufferAccessStrategy strategy;
@@ -89,10 +79,7 @@ struct Repair {
 };
 
 static NodeBits NewBits(const Repair& repair) {
-    const uint64 count = static_cast<uint64>(repair.blocks) * repair.walker.places.slots_per_page;
-    auto* words = static_cast<uint64*>(MemoryContextAllocExtended(
-        CurrentMemoryContext, (count / 64 + 1) * sizeof(uint64), MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
-    return {words, count};
+    return NewNodeBits(repair.walker.places, repair.blocks);
 }
 
 // ---- Pages ----

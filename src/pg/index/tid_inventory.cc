@@ -39,6 +39,14 @@ uint64 HashOfValues(const uint8* values, Size value_bytes) {
     return value_bytes == 0 ? 0 : hash_bytes_extended(values, static_cast<int>(value_bytes), 0);
 }
 
+bool TupleIsGone(Relation table, uint64 tid) {
+    ItemPointerData pointer;
+    ItemPointerSet(&pointer, BlockOfTid(tid), OffsetOfTid(tid));
+    SnapshotData snapshot;
+    InitDirtySnapshot(snapshot);
+    return !table_index_fetch_tuple_check(table, &pointer, &snapshot, nullptr);
+}
+
 struct TidRecord {
     uint64 tid;
     BlockNumber block;

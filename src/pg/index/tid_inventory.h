@@ -26,6 +26,10 @@ struct TidInventory {
 // Of the values of a row's filter columns, which are compared by it; 0: there are none.
 [[nodiscard]] uint64 HashOfValues(const uint8* values, Size value_bytes);
 
+// True when a heap tuple is gone or its transaction has failed: what is left of it in the index needs not be whole, and
+// vacuum will not let its TID be used again before it has gone through the index.
+[[nodiscard]] bool TupleIsGone(Relation table, uint64 tid);
+
 // Within half of maintenance_work_mem.
 void BeginTids(TidInventory* inventory);
 void EndTids(TidInventory* inventory);

@@ -93,16 +93,6 @@ void SortInventory(Inventory* inventory) {
 
 // ---- Rows and their entries ----
 
-// True when a heap tuple is gone or its transaction has failed: what is left of it in the index needs not be whole, and
-// vacuum will not let its TID be used again before it has gone through the index.
-static bool TupleIsGone(Relation table, uint64 tid) {
-    ItemPointerData pointer;
-    ItemPointerSet(&pointer, BlockOfTid(tid), OffsetOfTid(tid));
-    SnapshotData snapshot;
-    InitDirtySnapshot(snapshot);
-    return !table_index_fetch_tuple_check(table, &pointer, &snapshot, nullptr);
-}
-
 // A place and what was found there so far.
 struct PlaceGroup {
     Place place;

@@ -1,0 +1,113 @@
+// Reachability, in passes over the pages.
+#include "pg/hnsw/reach.h"
+
+#include "pg/index/inspect.h"
+
+namespace annex::pg::hnsw {
+
+namespace {
+
+struct Reach {
+    Relation index;
+    NodePlaces places;
+    Size value_bytes;
+    BufferAccessStrategy strategy;
+    NodeBits reached;
+    NodeBits followed;  // reached, and their edges have been followed
+    Page page;          // a copy of the page at hand
+};
+
+// Reads a page; false if it is none of nodes.
+bool ReadNodePage(Reach* reach, BlockNumber block, NodePage* nodes) {
+    CopyPage(reach->index, block, reach->strategy, reach->page);
+    if (PageIsNew(reach->page) || (PageIsOurs(reach->page) && KindOf(reach->page) != PageKind::kNodes)) return false;
+    *nodes = NodePage::Open(reach->index, block, reach->page, reach->places);
+    return true;
+}
+
+bool IsNode(const Reach& reach, const NodePage& nodes, BlockNumber block, uint16 slot) {
+    const RecordKind kind = nodes.Find(reach.places, reach.value_bytes, slot);
+    if (kind == RecordKind::kDamaged) ReportCorrupted(reach.index, block, "a node's numbers are impossible");
+    return kind == RecordKind::kNode;
+}
+
+void ReachEntries(Reach* reach, const MetaPage& meta, BlockNumber blocks) {
+    BlockNumber pages = 0;
+    for (BlockNumber block = meta.entries.first; block != InvalidBlockNumber;) {
+        // The chain may have grown by now.
+        if (block == 0 || block >= RelationGetNumberOfBlocks(reach->index) || pages++ > blocks)
+            ReportCorrupted(reach->index, block, "the chain of entries names an impossible page");
+        CopyPage(reach->index, block, reach->strategy, reach->page);
+        const EntriesPage entries = EntriesPage::Open(reach->index, block, reach->page);
+        for (uint32 i = 0; i < entries.header->count; i++) reach->reached.Add(entries.nodes()[i]);
+        block = NextOf(reach->page);
+    }
+}
+
+// Whether a page has nodes that are reached and whose edges have not been followed.
+bool HasPending(const Reach& reach, BlockNumber block) {
+    for (uint16 slot = 0; slot < reach.places.slots_per_page; slot++) {
+        const NodeId id = reach.places.At(block, slot);
+        if (reach.reached.Has(id) && !reach.followed.Has(id)) return true;
+    }
+    return false;
+}
+
+// Follows the edges of a page's nodes that are reached, those that are reached from the page itself included.
+void FollowPage(Reach* reach, BlockNumber block) {
+    NodePage nodes{};
+    const bool is_nodes = ReadNodePage(reach, block, &nodes);
+    do {
+        for (uint16 slot = 0; slot < reach->places.slots_per_page; slot++) {
+            const NodeId id = reach->places.At(block, slot);
+            if (!reach->reached.Has(id) || reach->followed.Has(id)) continue;
+            reach->followed.Add(id);
+            if (!is_nodes || !IsNode(*reach, nodes, block, slot)) continue;
+            const GraphNode node = nodes.node(reach->places, slot);
+            for (uint32 i = 0; i < node.header().edges; i++) reach->reached.Add(node.edge(i).neighbour);
+        }
+    } while (is_nodes && HasPending(*reach, block));
+}
+
+Reach BeginReach(Relation index, const MetaPage& meta, BufferAccessStrategy strategy) {
+    return {index,        PlacesOf(meta), ColumnsOf(meta).value_bytes(),    strategy,
+            {nullptr, 0}, {nullptr, 0},   static_cast<Page>(palloc(BLCKSZ))};
+}
+
+}  // namespace
+
+NodeBits ReachedNodes(Relation index, const MetaPage& meta, BlockNumber blocks, BufferAccessStrategy strategy) {
+    Reach reach = BeginReach(index, meta, strategy);
+    reach.reached = NewNodeBits(reach.places, blocks);
+    reach.followed = NewNodeBits(reach.places, blocks);
+    ReachEntries(&reach, meta, blocks);
+    for (bool more = true; more;) {
+        more = false;
+        for (BlockNumber block = 1; block < blocks; block++) {
+            if (!HasPending(reach, block)) continue;
+            FollowPage(&reach, block);
+            more = true;
+        }
+    }
+    reach.followed.Free();
+    pfree(reach.page);
+    return reach.reached;
+}
+
+void ForEachUnreached(Relation index, const MetaPage& meta, const NodeBits& reached, BlockNumber blocks,
+                      BufferAccessStrategy strategy, VisitUnreached visit, void* arg) {
+    Reach reach = BeginReach(index, meta, strategy);
+    for (BlockNumber block = 1; block < blocks; block++) {
+        NodePage nodes{};
+        if (!ReadNodePage(&reach, block, &nodes)) continue;
+        for (uint16 slot = 0; slot < nodes.header->slots; slot++) {
+            const NodeId id = reach.places.At(block, slot);
+            if (reached.Has(id) || !IsNode(reach, nodes, block, slot)) continue;
+            const GraphNode node = nodes.node(reach.places, slot);
+            if (node.header().state == NodeState::kLive) visit({id, node}, arg);
+        }
+    }
+    pfree(reach.page);
+}
+
+}  // namespace annex::pg::hnsw
