@@ -30,9 +30,15 @@ struct LinkRow {
 [[nodiscard]] float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
                                       const RowFactors& b_factors, const int8_t* b) noexcept;
 
-// Of candidates, the nearest first, the numbers of at most `most` that no other chosen one is nearer to than the row
-// is, by the factor `slack` on lengths.
-void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, size_t most, float slack,
+// How many of a row's candidates become its neighbours.
+struct NeighbourChoice {
+    size_t most;
+    size_t fewest;  // these, the nearest that are left, even if they are covered
+    float slack;    // factor on the lengths by which one is covered
+};
+// Of candidates, the nearest first, the numbers of those that no other chosen one is nearer to than the row is; those
+// that are covered, if any, come last.
+void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
                       std::vector<uint32_t>* chosen);
 
 // What a node does about an edge to a row.

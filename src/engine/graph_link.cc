@@ -27,11 +27,11 @@ float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, c
     return std::max(squared, 0.0F);
 }
 
-void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, size_t most, float slack,
+void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
                       std::vector<uint32_t>* chosen) {
-    const float factor = slack * slack;
+    const float factor = choice.slack * choice.slack;
     chosen->clear();
-    for (uint32_t i = 0; i < candidates.size() && chosen->size() < most; ++i) {
+    for (uint32_t i = 0; i < candidates.size() && chosen->size() < choice.most; ++i) {
         const VisitedNode& candidate = candidates[i];
         const bool covered = std::any_of(chosen->begin(), chosen->end(), [&](uint32_t c) {
             const VisitedNode& other = candidates[c];
@@ -40,6 +40,9 @@ void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> can
         });
         if (!covered) chosen->push_back(i);
     }
+    const auto uncovered = static_cast<ptrdiff_t>(chosen->size());
+    for (uint32_t i = 0; i < candidates.size() && chosen->size() < std::min(choice.fewest, choice.most); ++i)
+        if (!std::binary_search(chosen->begin(), chosen->begin() + uncovered, i)) chosen->push_back(i);
 }
 
 EdgeMaker::EdgeMaker(const Space& space, const NodeLayout& layout)

@@ -94,10 +94,14 @@ TEST_F(GraphLinkTest, NeighboursThatOthersCoverAreNotChosen) {
     for (const Row& r : rows)
         candidates.push_back({static_cast<float>(SquaredDistance(row, r)), 1, r.factors, r.codes.data()});
     std::vector<uint32_t> chosen;
-    ChooseNeighbours(layout_, candidates, 10, 1, &chosen);
+    ChooseNeighbours(layout_, candidates, {10, 0, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1}));
-    ChooseNeighbours(layout_, candidates, 1, 1, &chosen);
+    ChooseNeighbours(layout_, candidates, {1, 0, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0}));
+    ChooseNeighbours(layout_, candidates, {10, 3, 1}, &chosen);
+    EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1, 2}));
+    ChooseNeighbours(layout_, candidates, {2, 3, 1}, &chosen);
+    EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1}));
 }
 
 TEST_F(GraphLinkTest, EstimatesAreNearTheDistances) {

@@ -19,6 +19,11 @@ static constexpr Size kMostEntriesOfSearch = 1 << 16;
 // Searches for one row before it becomes an entry, if nobody takes an edge to it or what it shares a node with is gone.
 static constexpr int kMostSearches = 4;
 
+// A new node's edges are chosen as those that a build leaves in the end: a row that others come near to, such as an
+// earlier version of itself, would have next to none when these go.
+static constexpr Size kFewestNeighbours = 6;
+static constexpr float kSlack = 1.05F;
+
 // The engine's objects.
 struct InsertEngine {
     InsertEngine(const Space& space, const NodeLayout& layout)
@@ -108,10 +113,11 @@ static uint32 ChooseEdges(Inserter* inserter, std::span<const VisitedNode> neare
     InsertEngine* engine = inserter->engine;
     const NodePlaces& places = inserter->walker.places;
     const NodeLayout& layout = places.node;
-    const Size most = std::min<Size>(inserter->meta.m, layout.Capacity(places.area()));
+    const NeighbourChoice choice{std::min<Size>(EdgesOfNewNode(inserter->meta.m), layout.Capacity(places.area())),
+                                 kFewestNeighbours, kSlack};
     nearest = nearest.first(std::min<Size>(nearest.size(), inserter->meta.ef_construction));
     Guard([&] {
-        ChooseNeighbours(layout, nearest, most, 1, &engine->chosen);
+        ChooseNeighbours(layout, nearest, choice, &engine->chosen);
         for (Size i = 0; i < engine->chosen.size(); i++) {
             const VisitedNode& node = nearest[engine->chosen[i]];
             inserter->neighbours[i] = {node.node, node.squared_distance, node.factors, node.codes};

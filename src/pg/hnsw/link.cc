@@ -33,9 +33,11 @@ struct Place {
     bool appended;  // behind all others; else in the place of a free one
 };
 
-// A place for a record of at least `least` bytes; one that is appended has `wanted` bytes. False: there is none.
-static bool FindPlace(const NodePlaces& places, const NodePage& page, Size least, Size wanted, Place* place) {
-    const uint16 slot = page.FindFree(places, least);
+// A place for a record of at least `least` bytes, or `least_free` where another record has been; one that is appended
+// has `wanted` bytes. False: there is none.
+static bool FindPlace(const NodePlaces& places, const NodePage& page, Size least_free, Size least, Size wanted,
+                      Place* place) {
+    const uint16 slot = page.FindFree(places, least_free);
     if (slot < page.header->slots) {
         *place = {slot, page.record_bytes(slot), false};
         return true;
@@ -94,6 +96,13 @@ static void FillNode(const Walker& walker, const NewRow& row, const uint8* edges
     memcpy(node.edges(), edges, count * walker.places.node.edge_bytes());
 }
 
+// Nodes of a build have few edges more than they need. Where one of them has been, a new node does with as many of its
+// edges, the first ones, or its place would never be taken again.
+static Size LeastForNode(const NodePlaces& places, uint32 count) {
+    constexpr uint32 kEnough = 3 * kFewestEdges;
+    return places.RecordBytes(std::clamp(count, kFewestEdges, kEnough));
+}
+
 // kNoNode: the page has no room, or is none of nodes any more.
 static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row, const uint8* edges, uint32 count) {
     Walker* walker = linker->walker;
@@ -105,12 +114,14 @@ static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row,
     const Size least = places.RecordBytes(std::max(count, kFewestEdges));
     const Size wanted = places.RecordBytes(std::max({capacity, count, kFewestEdges}));
     Place place{};
-    const bool found = FindPlace(places, page, least, wanted, &place) && (!place.appended || capacity > 0);
+    const bool found = FindPlace(places, page, LeastForNode(places, count), least, wanted, &place) &&
+                       (!place.appended || capacity > 0);
     if (!found) {
         locked.Release();
         return kNoNode;
     }
     const auto room = static_cast<uint32>(std::min<Size>(places.node.Capacity(place.bytes), MostEdges(linker->m)));
+    count = std::min(count, room);
     DeltaRecord delta;
     const int to = delta.Add(locked.buffer);
     // Of a place that was another record's, the rest is room for edges, whatever stands there.
@@ -124,7 +135,7 @@ static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row,
 }
 
 NodeId WriteNode(Linker* linker, const MetaPage& meta, const NewRow& row, const uint8* edges, uint32 count) {
-    const Size bytes = linker->walker->places.RecordBytes(std::max(count, kFewestEdges));
+    const Size bytes = LeastForNode(linker->walker->places, count);
     BlockNumber full = InvalidBlockNumber;
     for (;;) {
         CHECK_FOR_INTERRUPTS();
@@ -238,7 +249,7 @@ static bool PutNewChain(const Walker& walker, const LockedNodePage& locked, cons
         std::max(places.LeastRecordBytes(),
                  TYPEALIGN(kRecordAlignment, sizeof(NodeHeader) + sizeof(HeapTid) + walker.value_bytes + 2));
     Place place{};
-    if (!FindPlace(places, locked.nodes, least, places.RecordBytes(2 * kFewestEdges), &place)) return false;
+    if (!FindPlace(places, locked.nodes, least, least, places.RecordBytes(2 * kFewestEdges), &place)) return false;
     const int to = delta->Add(locked.buffer);
     char* record = ReserveRecord(locked.nodes, place, to, delta, place.bytes);
     memset(record, 0, place.bytes);

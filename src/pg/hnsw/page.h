@@ -80,7 +80,8 @@ inline constexpr uint32 kFewestEdges = 4;
     return 2 * m;
 }
 [[nodiscard]] constexpr uint32 EdgesOfNewNode(uint32 m) {
-    return m + (m + 15) / 16;
+    constexpr uint32 kEnough = 14;
+    return m < kEnough ? std::min(2 * m, kEnough) : m + (m + 15) / 16;
 }
 
 struct NodePageHeader {

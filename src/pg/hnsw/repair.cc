@@ -28,9 +28,10 @@ namespace annex::pg::hnsw {
 // Of fewer dead nodes than one in so many, searches notice nothing.
 static constexpr double kFewDead = 50;
 // Dead nodes that one repair goes through, and hops among them.
-static constexpr Size kMostDeadVisited = 24;
-// Rows that are read for each edge that is to be replaced.
-static constexpr Size kReadForEdge = 2;
+static constexpr Size kMostDeadVisited = 64;
+// Rows that are read to replace a node's edges. The nearest of them cover each other: the edges that a search needs to
+// get ahead come from those behind.
+static constexpr Size kMostRead = 64;
 // A node with fewer edges gets one that others cover as well.
 static constexpr uint32 kFewEdges = 6;
 
@@ -197,8 +198,10 @@ static void FindCandidates(Repair* repair, NodeId id, const GraphNode& node) {
 static void RepairNode(Repair* repair, NodeId id, const GraphNode& node) {
     RepairEngine* engine = repair->engine;
     const NodeLayout& layout = repair->walker.places.node;
-    const uint32 wanted = DeadEdges(*repair, node);
-    if (wanted == 0) return;
+    const uint32 dead_edges = DeadEdges(*repair, node);
+    if (dead_edges == 0) return;
+    // A node may have had no need of others as long as these lived.
+    const uint32 wanted = node.header().capacity - (node.header().edges - dead_edges);
     Guard([&] { engine->of_node.SetRow(node.header().row, node.row()); });
     FindCandidates(repair, id, node);
     // From here on the copy has live edges alone, by which candidates are covered or not, and those that are added.
@@ -212,7 +215,7 @@ static void RepairNode(Repair* repair, NodeId id, const GraphNode& node) {
         memmove(node.edges() + i * layout.edge_bytes(), node.edges() + header.edges * layout.edge_bytes(),
                 layout.edge_bytes());
     }
-    const Size read = std::min(engine->candidates.size(), kReadForEdge * wanted + kReadForEdge);
+    const Size read = std::min(engine->candidates.size(), kMostRead);
     uint32 added = 0;
     for (Size i = 0; i < read && added < wanted; i++) {
         const NodeId neighbour = engine->candidates[i].node;
@@ -261,6 +264,11 @@ static void ApplyToNode(const Repair& repair, NodeId id, const GraphNode& node) 
             memmove(node.edges() + i * layout.edge_bytes(), node.edges() + header.edges * layout.edge_bytes(),
                     layout.edge_bytes());
         }
+    }
+    while (header.edges < header.capacity) {
+        const uint8* bytes = take();
+        if (bytes == nullptr) break;
+        put(header.edges++, bytes);
     }
 }
 
