@@ -20,8 +20,10 @@
 //   BeginSweep, {Look}*, EndRound -> Next*, and again while SweepsAgain
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <utility>
@@ -84,8 +86,10 @@ class GraphSearch {
     // nodes are kept with their rows.
     void BeginRow(const Space& space, const float* y, size_t max_entries);
 
-    // Visits are noted there from now on, in their order; nullptr: nowhere.
+    // Visits are noted there from now on, in their order; nullptr: nowhere. Each node must be shown before the next one
+    // is asked for.
     void TraceInto(std::vector<TracedVisit>* trace) { trace_ = trace; }
+    [[nodiscard]] bool traced() const noexcept { return trace_ != nullptr; }
     // After Begin*: this node is never visited.
     void LeaveOut(NodeId node) { visited_.Insert(node); }
 
@@ -133,14 +137,30 @@ class GraphSearch {
     [[nodiscard]] const GraphCounters& counters() const noexcept { return counters_; }
 
   private:
-    struct Entry {
-        float estimate;
-        NodeId node;
+    // A node that may be visited, in the order of estimates, and of nodes where these are equal: one number.
+    class Entry {
+      public:
+        Entry(float estimate, NodeId node) noexcept : key_(uint64_t{Ordered(estimate)} << 32 | node) {}
+        [[nodiscard]] float estimate() const noexcept { return FromOrdered(static_cast<uint32_t>(key_ >> 32)); }
+        [[nodiscard]] NodeId node() const noexcept { return static_cast<NodeId>(key_); }
+        friend bool operator<(Entry a, Entry b) noexcept { return a.key_ < b.key_; }
+        friend bool operator>(Entry a, Entry b) noexcept { return a.key_ > b.key_; }
+
+      private:
+        static constexpr uint32_t kSign = uint32_t{1} << 31;
+        // Bits of a float that are ordered as unsigned numbers.
+        static uint32_t Ordered(float value) noexcept {
+            const auto bits = std::bit_cast<uint32_t>(value);
+            return (bits & kSign) != 0 ? ~bits : bits | kSign;
+        }
+        static float FromOrdered(uint32_t bits) noexcept {
+            return std::bit_cast<float>((bits & kSign) != 0 ? bits & ~kSign : ~bits);
+        }
+
+        uint64_t key_;
     };
-    // Of heaps with the least estimate, and of equal ones the least node, on top.
-    static bool After(const Entry& a, const Entry& b) noexcept {
-        return a.estimate > b.estimate || (a.estimate == b.estimate && a.node > b.node);
-    }
+    // Of heaps with the least entry on top.
+    using After = std::greater<>;
 
     void Reset(const Space& space, size_t max_entries);
     void UseRowSpace();
@@ -151,9 +171,10 @@ class GraphSearch {
     [[nodiscard]] float Value(float squared_distance, float squared_norm) const noexcept {
         return by_product_ ? (squared_distance - query_squared_norm_ - squared_norm) / 2 : squared_distance;
     }
-    void Push(const Entry& entry);
+    void Push(Entry entry);
     void Forget();
     void SortMore();
+    void PutAway();
     [[nodiscard]] float Threshold() const noexcept {
         return best_.size() < ef_ ? std::numeric_limits<float>::infinity() : best_.front();
     }
@@ -178,7 +199,7 @@ class GraphSearch {
     std::vector<Entry> beyond_;    // not worth a visit in this round, in no order
     bool forgotten_ = false;       // entries were given up to save memory
     PlaceSet visited_;
-    PlaceSet returned_;
+    PlaceSet returned_;             // in earlier rounds
     bool started_over_ = false;     // nodes may be in returned_ and not in visited_
     std::vector<float> distances_;  // of the rows found
     std::vector<float> best_;       // max-heap of the ef least of them
@@ -189,7 +210,7 @@ class GraphSearch {
     bool left_out_ = false;  // by the sweep, for want of memory
     FoundNode first_left_out_{};
 
-    std::vector<Entry> starts_;       // scratch: `node` is a number in the table
+    std::vector<Entry> starts_;       // scratch: node() is a number in the table
     std::vector<VisitedNode> nodes_;  // of BeginRow; `codes` are set by Nearest
     std::vector<int8_t> rows_;
     GraphCounters counters_;

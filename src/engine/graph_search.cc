@@ -93,8 +93,7 @@ void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entrie
 
 void GraphSearch::BeginRound(size_t ef) {
     ef_ = std::max<size_t>(ef, 1);
-    found_.erase(found_.begin(), found_.begin() + static_cast<ptrdiff_t>(next_));
-    next_ = ready_ = sorted_ = 0;
+    PutAway();
     // Of more rows distances are not kept: the round is over when its caller ends it.
     if (ef_ >= max_entries_) {
         ef_ = SIZE_MAX;
@@ -103,7 +102,7 @@ void GraphSearch::BeginRound(size_t ef) {
     // What was beyond the last round's threshold may be worth a visit now.
     frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
     beyond_.clear();
-    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    std::make_heap(frontier_.begin(), frontier_.end(), After{});
     best_ = distances_;
     if (best_.size() > ef_) {
         std::nth_element(best_.begin(), best_.begin() + static_cast<ptrdiff_t>(ef_), best_.end());
@@ -113,30 +112,28 @@ void GraphSearch::BeginRound(size_t ef) {
     counters_.rounds++;
 }
 
-void GraphSearch::Push(const Entry& entry) {
+void GraphSearch::Push(Entry entry) {
     if (frontier_.size() + beyond_.size() >= max_entries_) Forget();
     frontier_.push_back(entry);
-    std::push_heap(frontier_.begin(), frontier_.end(), After);
+    std::push_heap(frontier_.begin(), frontier_.end(), After{});
 }
 
 // Takes out what is there twice and what has been visited; if that is not half of all, gives up the farther half.
 void GraphSearch::Forget() {
     frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
     beyond_.clear();
-    std::erase_if(frontier_, [this](const Entry& entry) { return visited_.Contains(entry.node); });
-    std::sort(frontier_.begin(), frontier_.end(), [](const Entry& a, const Entry& b) {
-        return a.node < b.node || (a.node == b.node && a.estimate < b.estimate);
-    });
-    const auto same = [](const Entry& a, const Entry& b) { return a.node == b.node; };
+    std::erase_if(frontier_, [this](Entry entry) { return visited_.Contains(entry.node()); });
+    std::sort(frontier_.begin(), frontier_.end(),
+              [](Entry a, Entry b) { return a.node() < b.node() || (a.node() == b.node() && a < b); });
+    const auto same = [](Entry a, Entry b) { return a.node() == b.node(); };
     frontier_.erase(std::unique(frontier_.begin(), frontier_.end(), same), frontier_.end());
     if (frontier_.size() > max_entries_ / 2) {
         const auto half = frontier_.begin() + static_cast<ptrdiff_t>(max_entries_ / 2);
-        std::nth_element(frontier_.begin(), half, frontier_.end(),
-                         [](const Entry& a, const Entry& b) { return After(b, a); });
+        std::nth_element(frontier_.begin(), half, frontier_.end());
         frontier_.erase(half, frontier_.end());
         forgotten_ = true;
     }
-    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    std::make_heap(frontier_.begin(), frontier_.end(), After{});
 }
 
 void GraphSearch::Start(NodeId node, float estimate) {
@@ -150,7 +147,7 @@ void GraphSearch::EstimateEntries(const EntryTable& entries) {
     const float* products = edge_query_.SignProducts(entries.code(0), entries.code_bytes(), entries.size());
     for (size_t i = 0; i < entries.size(); ++i) {
         const float squared_distance = EstimateAlong(entries.factors(i), query_squared_norm_, products[i]);
-        starts_.push_back({Value(squared_distance, entries.squared_norm(i)), static_cast<NodeId>(i)});
+        starts_.emplace_back(Value(squared_distance, entries.squared_norm(i)), static_cast<NodeId>(i));
     }
 }
 
@@ -158,37 +155,36 @@ void GraphSearch::StartFromNearest(const EntryTable& entries, size_t count) {
     // The estimates choose so many times more, of which the rows' codes choose the nearest.
     constexpr size_t kChoice = 4;
     EstimateEntries(entries);
-    const auto before = [](const Entry& a, const Entry& b) { return After(b, a); };
     const auto keep = [&](size_t most) {
         if (starts_.size() <= most) return;
-        std::nth_element(starts_.begin(), starts_.begin() + static_cast<ptrdiff_t>(most), starts_.end(), before);
-        starts_.resize(most);
+        std::nth_element(starts_.begin(), starts_.begin() + static_cast<ptrdiff_t>(most), starts_.end());
+        starts_.erase(starts_.begin() + static_cast<ptrdiff_t>(most), starts_.end());
     };
     keep(kChoice * count);
     for (Entry& start : starts_) {
-        const float squared_distance =
-            row_query_.RowSquaredDistance(entries.codes(start.node), entries.scale(start.node));
-        start.estimate = Value(squared_distance, entries.squared_norm(start.node));
+        const size_t i = start.node();
+        const float squared_distance = row_query_.RowSquaredDistance(entries.codes(i), entries.scale(i));
+        start = Entry(Value(squared_distance, entries.squared_norm(i)), start.node());
     }
     keep(count);
-    for (const Entry& start : starts_) Start(entries.node(start.node), start.estimate);
+    for (const Entry start : starts_) Start(entries.node(start.node()), start.estimate());
 }
 
 void GraphSearch::StartFromAll(const EntryTable& entries) {
     EstimateEntries(entries);
-    for (const Entry& start : starts_)
-        if (!visited_.Contains(entries.node(start.node))) Start(entries.node(start.node), start.estimate);
+    for (const Entry start : starts_)
+        if (!visited_.Contains(entries.node(start.node()))) Start(entries.node(start.node()), start.estimate());
 }
 
 NodeId GraphSearch::NextToVisit() {
     while (!frontier_.empty()) {
         const Entry entry = frontier_.front();
-        if (entry.estimate > Threshold()) return kNoNode;
-        std::pop_heap(frontier_.begin(), frontier_.end(), After);
+        if (entry.estimate() > Threshold()) return kNoNode;
+        std::pop_heap(frontier_.begin(), frontier_.end(), After{});
         frontier_.pop_back();
-        if (!visited_.Insert(entry.node)) continue;
-        if (trace_ != nullptr) trace_->push_back({entry.estimate, kInfinity, entry.node});
-        return entry.node;
+        if (!visited_.Insert(entry.node())) continue;
+        if (trace_ != nullptr) trace_->push_back({entry.estimate(), kInfinity, entry.node()});
+        return entry.node();
     }
     return kNoNode;
 }
@@ -196,7 +192,7 @@ NodeId GraphSearch::NextToVisit() {
 size_t GraphSearch::Upcoming(NodeId* nodes, size_t count) const noexcept {
     // The top of the heap and its children are among the least.
     const size_t known = std::min(count, frontier_.size());
-    for (size_t i = 0; i < known; ++i) nodes[i] = frontier_[i].node;
+    for (size_t i = 0; i < known; ++i) nodes[i] = frontier_[i].node();
     return known;
 }
 
@@ -255,12 +251,12 @@ void GraphSearch::AddNeighbours(ConstGraphNode record, float squared_distance) {
         const EdgeHeader& edge = record.edge(i);
         if (visited_.Contains(edge.neighbour)) continue;
         const float norm = by_product_ ? Bf16ToFloat(record.norm(i)) : 0;
-        const Entry entry{Value(EstimateAlong(edge.factors, squared_distance, products[i]), norm), edge.neighbour};
-        if (entry.estimate < threshold) {
-            Push(entry);
+        const float estimate = Value(EstimateAlong(edge.factors, squared_distance, products[i]), norm);
+        if (estimate < threshold) {
+            Push({estimate, edge.neighbour});
         } else {
             if (frontier_.size() + beyond_.size() >= max_entries_) Forget();
-            beyond_.push_back(entry);
+            beyond_.emplace_back(estimate, edge.neighbour);
         }
     }
 }
@@ -283,9 +279,9 @@ void GraphSearch::SortMore() {
 }
 
 bool GraphSearch::Exhausted() {
-    const auto visited = [this](const Entry& entry) { return visited_.Contains(entry.node); };
+    const auto visited = [this](Entry entry) { return visited_.Contains(entry.node()); };
     std::erase_if(frontier_, visited);
-    std::make_heap(frontier_.begin(), frontier_.end(), After);
+    std::make_heap(frontier_.begin(), frontier_.end(), After{});
     std::erase_if(beyond_, visited);
     return frontier_.empty() && beyond_.empty() && !forgotten_;
 }
@@ -294,8 +290,14 @@ bool GraphSearch::Next(FoundNode* out) {
     if (next_ == ready_) return false;
     if (next_ == sorted_) SortMore();
     *out = found_[next_++];
-    returned_.Insert(out->node);
     return true;
+}
+
+// Notes what the round has returned.
+void GraphSearch::PutAway() {
+    for (size_t i = 0; i < next_; ++i) returned_.Insert(found_[i].node);
+    found_.erase(found_.begin(), found_.begin() + static_cast<ptrdiff_t>(next_));
+    next_ = ready_ = sorted_ = 0;
 }
 
 void GraphSearch::ForgetDistances() {
@@ -303,12 +305,12 @@ void GraphSearch::ForgetDistances() {
 }
 
 void GraphSearch::StartOver() {
+    PutAway();
     frontier_.clear();
     beyond_.clear();
     visited_.Clear();
     found_.clear();
     distances_.clear();
-    next_ = ready_ = sorted_ = 0;
     forgotten_ = false;
     started_over_ = true;
 }

@@ -75,10 +75,17 @@ void DefineSettings() {
     done = true;
 }
 
-// Whether anybody has set it: for the server, a database, a role, a session or a function.
-static bool IsSet(const char* name) {
-    const config_generic* setting = ANNEX_FIND_SETTING(name);
-    return setting != nullptr && setting->source != PGC_S_DEFAULT && setting->source != PGC_S_DYNAMIC_DEFAULT;
+// Whether anybody has set one of them: for the server, a database, a role, a session or a function. A setting that has
+// been defined stays where it is.
+static bool AnyIsSet() {
+    static const config_generic* settings[lengthof(kNames)];
+    for (size_t i = 0; i < lengthof(kNames); i++) {
+        if (settings[i] == nullptr) settings[i] = ANNEX_FIND_SETTING(kNames[i]);
+        const config_generic* setting = settings[i];
+        if (setting != nullptr && setting->source != PGC_S_DEFAULT && setting->source != PGC_S_DYNAMIC_DEFAULT)
+            return true;
+    }
+    return false;
 }
 
 static const char* Read(const char* name) {
@@ -88,7 +95,8 @@ static const char* Read(const char* name) {
 Settings SettingsNow() {
     DefineSettings();
     Settings settings{};
-    settings.set = std::any_of(std::begin(kNames), std::end(kNames), IsSet);
+    settings.set = AnyIsSet();
+    if (!settings.set) return settings;
     settings.ef_search = std::clamp(static_cast<int>(std::strtol(Read(kEfSearchName), nullptr, 10)), 1, kMostEfSearch);
     const char* iterative = Read(kIterativeScanName);
     if (strcmp(iterative, kRelaxedOrderName) == 0) settings.iterative_scan = IterativeScan::kRelaxedOrder;

@@ -7,8 +7,9 @@
 
 namespace annex::pg::hnsw {
 
-// Nodes whose memory is asked for before they are visited.
+// Nodes whose memory is asked for before they are chosen to be visited, and nodes that are chosen at once.
 static constexpr size_t kAhead = 3;
+static constexpr size_t kAtOnce = 3;
 static constexpr Size kCacheLine = 64;
 
 extern "C" {
@@ -64,17 +65,52 @@ bool CopyNode(Walker* walker, NodeId id, uint8* copy) {
     return found;
 }
 
-// Where a record begins is not known before its page is read; records are about equally long.
-static void PrefetchUpcoming(const Walker& walker) {
-    NodeId upcoming[kAhead];
-    const size_t count = walker.search->Upcoming(upcoming, kAhead);
-    for (size_t i = 0; i < count; i++) {
-        const char* page = PrefetchPin(walker.cached, walker.places.Block(upcoming[i]));
-        if (page == nullptr) continue;
+// Asks for the memory of nodes that are likely to be visited soon. Where a record begins stands in its page's
+// directory, which has to come first: the first time that a node is likely its page is asked for, the second time its
+// record.
+class Ahead {
+  public:
+    void AskForUpcoming(const Walker& walker) {
+        NodeId upcoming[kAhead];
+        const size_t count = walker.search->Upcoming(upcoming, kAhead);
+        for (size_t i = 0; i < count; i++) AskFor(walker, upcoming[i]);
+    }
+
+    void AskFor(const Walker& walker, NodeId id) {
+        for (Asked& asked : asked_) {
+            if (asked.node != id) continue;
+            if (asked.page != nullptr) AskForRecord(asked.page, walker.places.Slot(id));
+            asked.page = nullptr;
+            return;
+        }
+        const char* page = PrefetchPin(walker.cached, walker.places.Block(id));
+        asked_[next_++ % kRemembered] = {id, page};
+        if (page == nullptr) return;
         __builtin_prefetch(page);
         __builtin_prefetch(page + kCacheLine);
     }
-}
+
+  private:
+    struct Asked {
+        NodeId node = kNoNode;
+        const char* page;  // nullptr: nothing more to ask for
+    };
+
+    // The page is neither pinned nor locked and may be any other by now: what is read there is good for nothing else.
+    static void AskForRecord(const char* page, uint16 slot) {
+        const NodePage nodes = NodePage::At(const_cast<char*>(page));
+        const Size begin = nodes.directory()[slot];
+        const Size end = std::min<Size>(begin + kMostAsked, BLCKSZ);
+        for (Size at = begin; at < end; at += kCacheLine) __builtin_prefetch(page + at);
+    }
+
+    static constexpr size_t kRemembered = 8;
+    // Of a record: of what lies beyond the processor takes notice by itself.
+    static constexpr Size kMostAsked = 768;
+
+    Asked asked_[kRemembered];
+    size_t next_ = 0;
+};
 
 static void Visit(Walker* walker, NodeId id, const NodeFilter* filter) {
     const LockedNodePage page = LockNodePage(walker, walker->places.Block(id), BUFFER_LOCK_SHARE);
@@ -88,15 +124,35 @@ static void Visit(Walker* walker, NodeId id, const NodeFilter* filter) {
     page.Release();
 }
 
+// Once the rows found are enough, the nodes that are best now are visited whatever the first of them leads to: hardly
+// one of them would not be in the end, and their memory comes meanwhile. Before, a visit often shows a far better one.
+static size_t NodesAtOnce(const GraphSearch& search) {
+    return search.FoundEnough() && !search.traced() ? kAtOnce : 1;
+}
+
 static void Walk(Walker* walker, const NodeFilter* filter, uint64 most_visits) {
     GraphSearch* search = walker->search;
-    for (uint64 visits = 0; most_visits == 0 || visits < most_visits; visits++) {
+    Ahead ahead;
+    NodeId nodes[kAtOnce];
+    size_t count = 0;
+    uint64 chosen = 0;
+    for (;;) {
         CHECK_FOR_INTERRUPTS();
-        NodeId next = kNoNode;
-        Guard([&] { next = search->NextToVisit(); });
-        if (next == kNoNode) break;
-        PrefetchUpcoming(*walker);
-        Visit(walker, next, filter);
+        Guard([&] {
+            const size_t at_once = NodesAtOnce(*search);
+            while (count < at_once && (most_visits == 0 || chosen < most_visits)) {
+                const NodeId next = search->NextToVisit();
+                if (next == kNoNode) break;
+                nodes[count++] = next;
+                chosen++;
+            }
+        });
+        if (count == 0) break;
+        for (size_t i = 1; i < count; i++) ahead.AskFor(*walker, nodes[i]);
+        ahead.AskForUpcoming(*walker);
+        Visit(walker, nodes[0], filter);
+        std::copy(nodes + 1, nodes + count, nodes);
+        count--;
     }
     Guard([&] { search->EndRound(); });
 }
