@@ -1294,6 +1294,10 @@ CREATE FUNCTION hnsw_halfvec_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_hnsw_support' LANGUAGE C;
 COMMENT ON FUNCTION hnsw_halfvec_support(internal) IS 'stands where pgvector''s operator classes have a function of this name';
 
+CREATE FUNCTION hnsw_bit_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_hnsw_support' LANGUAGE C;
+COMMENT ON FUNCTION hnsw_bit_support(internal) IS 'stands where pgvector''s operator classes have a function of this name';
+
 CREATE OPERATOR CLASS vector_l2_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
@@ -1355,6 +1359,22 @@ CREATE OPERATOR CLASS halfvec_l1_ops
 	FUNCTION 3 (halfvec, halfvec) hnsw_halfvec_support(internal),
 	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
 COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'order by taxicab distance';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	FOR TYPE bit USING hnsw AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 (bit, bit) hamming_distance(bit, bit),
+	FUNCTION 3 (bit, bit) hnsw_bit_support(internal),
+	FUNCTION 4 (bit, bit) ivf_bit_hamming_info(internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING hnsw IS 'order by Hamming distance';
+
+CREATE OPERATOR CLASS bit_jaccard_ops
+	FOR TYPE bit USING hnsw AS
+	OPERATOR 1 <%> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 (bit, bit) jaccard_distance(bit, bit),
+	FUNCTION 3 (bit, bit) hnsw_bit_support(internal),
+	FUNCTION 4 (bit, bit) ivf_bit_jaccard_info(internal);
+COMMENT ON OPERATOR CLASS bit_jaccard_ops USING hnsw IS 'order by Jaccard distance';
 
 --]
 CREATE OPERATOR CLASS bool_ops

@@ -49,3 +49,14 @@ CREATE OPERATOR CLASS halfvec_l1_ops
 	FUNCTION 4 (halfvec, halfvec) ivf_halfvec_l1_info(internal);
 COMMENT ON OPERATOR CLASS halfvec_l1_ops USING hnsw IS 'order by taxicab distance';
 
+CREATE OPERATOR CLASS bit_hamming_ops
+	FOR TYPE bit USING hnsw AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 4 (bit, bit) ivf_bit_hamming_info(internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING hnsw IS 'order by Hamming distance';
+
+CREATE OPERATOR CLASS bit_jaccard_ops
+	FOR TYPE bit USING hnsw AS
+	OPERATOR 1 <%> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 4 (bit, bit) ivf_bit_jaccard_info(internal);
+COMMENT ON OPERATOR CLASS bit_jaccard_ops USING hnsw IS 'order by Jaccard distance';

@@ -8,21 +8,22 @@
 
 #include "annex/edge.h"
 #include "annex/graph_node.h"
+#include "annex/node_row.h"
 #include "annex/space.h"
 
 namespace annex {
 
 class EntryTable {
   public:
-    // space must outlive the table; code_bits: as of the graph's edges.
-    EntryTable(const Space& space, size_t code_bits);
+    // space must outlive the table, whose rows are those of nodes of this layout.
+    EntryTable(const Space& space, const NodeLayout& layout);
 
-    // Adds a node with its refinement row: codes[padded].
-    void Add(NodeId node, const int8_t* codes, float scale);
+    // Adds a node with its row.
+    void Add(NodeId node, const int8_t* codes, const RowFactors& factors);
 
     [[nodiscard]] size_t size() const noexcept { return nodes_.size(); }
     [[nodiscard]] NodeId node(size_t i) const noexcept { return nodes_[i]; }
-    [[nodiscard]] const int8_t* codes(size_t i) const noexcept { return &rows_[i * padded_]; }
+    [[nodiscard]] const int8_t* codes(size_t i) const noexcept { return &row_codes_[i * row_bytes_]; }
     [[nodiscard]] float scale(size_t i) const noexcept { return scales_[i]; }
     [[nodiscard]] float squared_norm(size_t i) const noexcept { return squared_norms_[i]; }
     [[nodiscard]] size_t code_bytes() const noexcept { return code_bytes_; }
@@ -34,11 +35,12 @@ class EntryTable {
     }
 
   private:
-    const Space* space_;
+    NodeRows rows_;
     size_t padded_;
-    size_t code_bytes_;
+    size_t row_bytes_;
+    size_t code_bytes_;  // 0: of bits, where rows tell at once
     std::vector<NodeId> nodes_;
-    std::vector<int8_t> rows_;
+    std::vector<int8_t> row_codes_;
     std::vector<float> scales_;
     std::vector<float> squared_norms_;
     std::vector<uint8_t> edge_codes_;

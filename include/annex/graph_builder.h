@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "annex/graph_node.h"
+#include "annex/node_row.h"
 #include "annex/refinement.h"
 #include "annex/space.h"
 
@@ -44,8 +45,8 @@ class GraphBuilder {
     GraphBuilder(const GraphBuilder&) = delete;
     GraphBuilder& operator=(const GraphBuilder&) = delete;
 
-    // Memory that a row takes, while it is inserted and at the end.
-    [[nodiscard]] static size_t BytesPerRow(size_t padded, const GraphBuildOptions& options) noexcept;
+    // Memory that a row of so many bytes of codes takes, while it is inserted and at the end.
+    [[nodiscard]] static size_t BytesPerRow(size_t row_bytes, const GraphBuildOptions& options) noexcept;
 
     // Adds y[padded] as Space::TransformRow gives it. Rows are numbered as they come.
     void Add(const float* y, HeapTid heap_tid);
@@ -99,8 +100,10 @@ class GraphBuilder {
 
     const Space* space_;
     GraphBuildOptions options_;
-    RowEncoder encoder_;
+    NodeLayout row_layout_;  // of nodes' rows
+    NodeRows rows_;
     size_t padded_;
+    size_t row_bytes_;
     size_t most_links_;
     size_t size_ = 0;
     size_t inserted_ = 0;

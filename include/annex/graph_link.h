@@ -11,6 +11,7 @@
 #include "annex/edge.h"
 #include "annex/graph_node.h"
 #include "annex/graph_search.h"
+#include "annex/node_row.h"
 #include "annex/refinement.h"
 #include "annex/space.h"
 
@@ -23,13 +24,6 @@ struct LinkRow {
     const int8_t* codes;  // [layout.row_bytes()]
 };
 
-// Whether two rows have the very same codes: then one node is enough for both.
-[[nodiscard]] bool SameRow(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
-                           const RowFactors& b_factors, const int8_t* b) noexcept;
-// Of two rows.
-[[nodiscard]] float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
-                                      const RowFactors& b_factors, const int8_t* b) noexcept;
-
 // How many of a row's candidates become its neighbours.
 struct NeighbourChoice {
     size_t most;
@@ -38,7 +32,7 @@ struct NeighbourChoice {
 };
 // Of candidates, the nearest first, the numbers of those that no other chosen one is nearer to than the row is; those
 // that are covered, if any, come last.
-void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
+void ChooseNeighbours(const NodeRows& rows, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
                       std::vector<uint32_t>* chosen);
 
 // What a node does about an edge to a row.
@@ -79,14 +73,18 @@ class EdgeMaker {
     // Squared distances from the row to the ends of a node's edges, as these estimate them: [record's edges], valid
     // until the next call.
     [[nodiscard]] const float* Estimates(ConstGraphNode record, float squared_distance);
+    [[nodiscard]] NodeRows& rows() noexcept { return rows_; }
     // ||row - record's row||^2.
     [[nodiscard]] float SquaredDistance(const RowFactors& factors, const int8_t* codes) const noexcept;
 
   private:
-    void Encode(const float* from, const float* to, NodeId node, uint8_t* edge) const noexcept;
+    void Encode(const int8_t* to_row, const float* from, const float* to, NodeId node, uint8_t* edge) const noexcept;
+    [[nodiscard]] float Length(ConstGraphNode record, size_t edge) const noexcept;
+    [[nodiscard]] float BitsApart(const int8_t* row, const uint8_t* code) const noexcept;
 
-    const Space* space_;
     const NodeLayout* layout_;
+    double bit_share_;  // of a row that a code has
+    NodeRows rows_;
     RowFactors factors_{};
     std::vector<int8_t> codes_;
     std::vector<float> row_;  // decoded

@@ -165,6 +165,9 @@ class GraphSearch {
     void Reset(const Space& space, size_t max_entries);
     void UseRowSpace();
     void UseQuery();
+    [[nodiscard]] float RowDistance(const int8_t* codes, float scale) const noexcept;
+    [[nodiscard]] double BoundOfBits(const int8_t* row) const noexcept;
+    [[nodiscard]] const float* EstimateNeighbours(ConstGraphNode record, float squared_distance);
     [[nodiscard]] double LowerBound(const int8_t* codes, const RowFactors& factors,
                                     float squared_distance) const noexcept;
     void EstimateEntries(const EntryTable& entries);
@@ -193,6 +196,9 @@ class GraphSearch {
     RowQuery row_query_;
     EdgeQuery edge_query_;
     float query_squared_norm_ = 0;
+    std::vector<int8_t> query_bits_;  // of bits: the query as a node's row
+    float bits_of_code_ = 1;          // how many bits of a row each of a code stands for
+    std::vector<float> estimates_;
 
     size_t ef_ = 0;
     std::vector<Entry> frontier_;  // a heap

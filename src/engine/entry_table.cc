@@ -6,18 +6,20 @@
 
 namespace annex {
 
-EntryTable::EntryTable(const Space& space, size_t code_bits)
-    : space_(&space),
+EntryTable::EntryTable(const Space& space, const NodeLayout& layout)
+    : rows_(space, layout),
       padded_(space.padded()),
-      code_bytes_(EdgeCodeBytes(code_bits)),
+      row_bytes_(layout.row_bytes()),
+      code_bytes_(layout.of_bits() ? 0 : EdgeCodeBytes(layout.code_bits())),
       origin_(padded_),
       decoded_(padded_) {}
 
-void EntryTable::Add(NodeId node, const int8_t* codes, float scale) {
-    DecodeRow(*space_, codes, scale, decoded_.data());
+void EntryTable::Add(NodeId node, const int8_t* codes, const RowFactors& factors) {
     nodes_.push_back(node);
-    rows_.insert(rows_.end(), codes, codes + padded_);
-    scales_.push_back(scale);
+    row_codes_.insert(row_codes_.end(), codes, codes + row_bytes_);
+    scales_.push_back(factors.scale);
+    if (code_bytes_ == 0) return;
+    rows_.Decode(codes, factors, decoded_.data());
     squared_norms_.push_back(static_cast<float>(SquaredNorm(decoded_.data(), padded_)));
     edge_codes_.resize(nodes_.size() * code_bytes_);
     factors_.push_back(EncodeEdge(origin_.data(), decoded_.data(), padded_, code_bytes_ * 8,

@@ -42,8 +42,8 @@ class SpinLock {
 // What is known of some rows. Codes, factors, norms and heap TIDs never change; links are read and written under the
 // row's lock while rows are inserted.
 struct GraphBuilder::Chunk {
-    Chunk(size_t padded, size_t most_links)
-        : codes(new int8_t[kChunkRows * padded]), links(new uint32_t[kChunkRows * most_links]) {}
+    Chunk(size_t row_bytes, size_t most_links)
+        : codes(new int8_t[kChunkRows * row_bytes]), links(new uint32_t[kChunkRows * most_links]) {}
 
     std::unique_ptr<int8_t[]> codes;
     std::unique_ptr<uint32_t[]> links;
@@ -67,8 +67,10 @@ struct GraphBuilder::Worker {
 GraphBuilder::GraphBuilder(const Space& space, const GraphBuildOptions& options)
     : space_(&space),
       options_(options),
-      encoder_(space),
+      row_layout_(space.padded(), 0, EdgeKindOf(space.metric())),
+      rows_(space, row_layout_),
       padded_(space.padded()),
+      row_bytes_(row_layout_.row_bytes()),
       most_links_(2 * options.m),
       decoded_(2 * space.padded()) {
     options_.threads = std::max(options_.threads, 1);
@@ -80,10 +82,10 @@ GraphBuilder::GraphBuilder(const Space& space, const GraphBuildOptions& options)
 
 GraphBuilder::~GraphBuilder() = default;
 
-size_t GraphBuilder::BytesPerRow(size_t padded, const GraphBuildOptions& options) noexcept {
+size_t GraphBuilder::BytesPerRow(size_t row_bytes, const GraphBuildOptions& options) noexcept {
     const size_t fixed = sizeof(Chunk) / kChunkRows;
     const size_t at_the_end = 3 * sizeof(uint32_t);  // order, ids and in-degrees
-    return padded + 2 * options.m * sizeof(uint32_t) + fixed +
+    return row_bytes + 2 * options.m * sizeof(uint32_t) + fixed +
            std::max(at_the_end, static_cast<size_t>(std::max(options.threads, 1)) * sizeof(uint32_t));
 }
 
@@ -92,18 +94,20 @@ GraphBuilder::Chunk& GraphBuilder::ChunkOf(uint32_t row) const noexcept {
 }
 
 const int8_t* GraphBuilder::Codes(uint32_t row) const noexcept {
-    return ChunkOf(row).codes.get() + row % kChunkRows * padded_;
+    return ChunkOf(row).codes.get() + row % kChunkRows * row_bytes_;
 }
 
 void GraphBuilder::Add(const float* y, HeapTid heap_tid) {
-    if (size_ % kChunkRows == 0) chunks_.push_back(std::make_unique<Chunk>(padded_, most_links_));
+    if (size_ % kChunkRows == 0) chunks_.push_back(std::make_unique<Chunk>(row_bytes_, most_links_));
     const auto row = static_cast<uint32_t>(size_);
     Chunk& chunk = ChunkOf(row);
     const size_t i = row % kChunkRows;
-    int8_t* codes = chunk.codes.get() + i * padded_;
-    chunk.factors[i] = encoder_.Encode(y, codes);
+    int8_t* codes = chunk.codes.get() + i * row_bytes_;
+    chunk.factors[i] = rows_.Encode(y, codes);
     const float scale = chunk.factors[i].scale;
-    chunk.squared_norms[i] = scale * scale * static_cast<float>(ActiveKernels().code_product(codes, codes, padded_));
+    chunk.squared_norms[i] =
+        row_layout_.of_bits() ? 0
+                              : scale * scale * static_cast<float>(ActiveKernels().code_product(codes, codes, padded_));
     chunk.heap_tids[i] = heap_tid;
     chunk.link_counts[i] = 0;
     chunk.locks[i] = 0;
@@ -115,6 +119,7 @@ float GraphBuilder::SquaredDistance(uint32_t a, uint32_t b) const noexcept {
     const Chunk& chunk_b = ChunkOf(b);
     const size_t i = a % kChunkRows;
     const size_t j = b % kChunkRows;
+    if (row_layout_.of_bits()) return rows_.SquaredDistance(Codes(a), chunk_a.factors[i], Codes(b), chunk_b.factors[j]);
     const auto product = static_cast<float>(ActiveKernels().code_product(Codes(a), Codes(b), padded_));
     return chunk_a.squared_norms[i] + chunk_b.squared_norms[j] -
            2 * chunk_a.factors[i].scale * chunk_b.factors[j].scale * product;
@@ -233,7 +238,7 @@ bool GraphBuilder::Share(uint32_t row, const Near& nearest) noexcept {
     const size_t i = row % kChunkRows;
     const size_t j = nearest.row % kChunkRows;
     if (chunk.factors[i].scale != other.factors[j].scale || chunk.factors[i].error != other.factors[j].error ||
-        std::memcmp(Codes(row), Codes(nearest.row), padded_) != 0)
+        std::memcmp(Codes(row), Codes(nearest.row), row_bytes_) != 0)
         return false;
     const SpinLock lock(&chunk.locks[i]);
     chunk.link_counts[i] = kShared;
@@ -400,14 +405,21 @@ void GraphBuilder::Encode(uint32_t row, const NodeLayout& layout, size_t capacit
     record.header() = {
         chunk.heap_tids[i], NodeState::kLive, 0, static_cast<uint16_t>(edges), static_cast<uint16_t>(capacity), kNoNode,
         chunk.factors[i]};
-    std::memcpy(record.row(), Codes(row), padded_);
+    std::memcpy(record.row(), Codes(row), row_bytes_);
     float* from = decoded_.data();
     float* to = decoded_.data() + padded_;
-    DecodeRow(*space_, Codes(row), chunk.factors[i].scale, from);
+    if (layout.of_bits()) {
+        for (size_t edge = 0; edge < edges; ++edge) {
+            std::memcpy(record.edges() + edge * layout.edge_bytes(), &ids[links[edge]], sizeof(NodeId));
+            std::memcpy(record.code(edge), Codes(links[edge]), EdgeCodeBytes(layout.code_bits()));
+        }
+        return;
+    }
+    rows_.Decode(Codes(row), chunk.factors[i], from);
     for (size_t edge = 0; edge < edges; ++edge) {
         const Chunk& other = ChunkOf(links[edge]);
         const size_t j = links[edge] % kChunkRows;
-        DecodeRow(*space_, Codes(links[edge]), other.factors[j].scale, to);
+        rows_.Decode(Codes(links[edge]), other.factors[j], to);
         const EdgeFactors factors = EncodeEdge(from, to, padded_, layout.code_bits(), record.code(edge));
         record.edge(edge) = {ids[links[edge]], factors};
         if (layout.with_norms()) record.norm(edge) = FloatToBf16Nearest(other.squared_norms[j]);

@@ -8,26 +8,7 @@
 
 namespace annex {
 
-bool SameRow(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a, const RowFactors& b_factors,
-             const int8_t* b) noexcept {
-    return a_factors.scale == b_factors.scale && a_factors.error == b_factors.error &&
-           std::memcmp(a, b, layout.row_bytes()) == 0;
-}
-
-float SquaredDistanceOf(const NodeLayout& layout, const RowFactors& a_factors, const int8_t* a,
-                        const RowFactors& b_factors, const int8_t* b) noexcept {
-    const Kernels& kernels = ActiveKernels();
-    const size_t padded = layout.padded();
-    const auto product = [&](const int8_t* x, const int8_t* y) {
-        return static_cast<float>(kernels.code_product(x, y, padded));
-    };
-    const float squared = a_factors.scale * a_factors.scale * product(a, a) +
-                          b_factors.scale * b_factors.scale * product(b, b) -
-                          2 * a_factors.scale * b_factors.scale * product(a, b);
-    return std::max(squared, 0.0F);
-}
-
-void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
+void ChooseNeighbours(const NodeRows& rows, std::span<const VisitedNode> candidates, const NeighbourChoice& choice,
                       std::vector<uint32_t>* chosen) {
     const float factor = choice.slack * choice.slack;
     chosen->clear();
@@ -35,7 +16,7 @@ void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> can
         const VisitedNode& candidate = candidates[i];
         const bool covered = std::any_of(chosen->begin(), chosen->end(), [&](uint32_t c) {
             const VisitedNode& other = candidates[c];
-            return factor * SquaredDistanceOf(layout, other.factors, other.codes, candidate.factors, candidate.codes) <
+            return factor * rows.SquaredDistance(other.codes, other.factors, candidate.codes, candidate.factors) <
                    candidate.squared_distance;
         });
         if (!covered) chosen->push_back(i);
@@ -46,16 +27,29 @@ void ChooseNeighbours(const NodeLayout& layout, std::span<const VisitedNode> can
 }
 
 EdgeMaker::EdgeMaker(const Space& space, const NodeLayout& layout)
-    : space_(&space), layout_(&layout), codes_(layout.row_bytes()), row_(space.padded()), other_(space.padded()) {}
+    : layout_(&layout),
+      bit_share_(static_cast<double>(std::min(layout.code_bits(), space.dimensions())) /
+                 static_cast<double>(space.dimensions())),
+      rows_(space, layout),
+      codes_(layout.row_bytes()),
+      row_(space.padded()),
+      other_(space.padded()) {}
 
 void EdgeMaker::SetRow(const RowFactors& factors, const int8_t* codes) {
     factors_ = factors;
     std::copy(codes, codes + layout_->row_bytes(), codes_.begin());
-    DecodeRow(*space_, codes, factors.scale, row_.data());
+    if (layout_->of_bits()) return;
+    rows_.Decode(codes, factors, row_.data());
     query_.Reset(row_.data(), layout_->code_bits());
 }
 
-void EdgeMaker::Encode(const float* from, const float* to, NodeId node, uint8_t* edge) const noexcept {
+void EdgeMaker::Encode(const int8_t* to_row, const float* from, const float* to, NodeId node,
+                       uint8_t* edge) const noexcept {
+    if (layout_->of_bits()) {
+        std::memcpy(edge, &node, sizeof node);
+        std::memcpy(edge + layout_->code_offset(), to_row, EdgeCodeBytes(layout_->code_bits()));
+        return;
+    }
     EdgeHeader header{node, {}};
     header.factors = EncodeEdge(from, to, layout_->padded(), layout_->code_bits(), edge + layout_->code_offset());
     std::memcpy(edge, &header, sizeof header);
@@ -66,23 +60,40 @@ void EdgeMaker::Encode(const float* from, const float* to, NodeId node, uint8_t*
 }
 
 void EdgeMaker::EdgeTo(NodeId neighbour, const RowFactors& factors, const int8_t* codes, uint8_t* edge) {
-    DecodeRow(*space_, codes, factors.scale, other_.data());
-    Encode(row_.data(), other_.data(), neighbour, edge);
+    if (!layout_->of_bits()) rows_.Decode(codes, factors, other_.data());
+    Encode(codes, row_.data(), other_.data(), neighbour, edge);
 }
 
 void EdgeMaker::EdgeFrom(const RowFactors& factors, const int8_t* codes, NodeId node, uint8_t* edge) {
-    DecodeRow(*space_, codes, factors.scale, other_.data());
-    Encode(other_.data(), row_.data(), node, edge);
+    if (!layout_->of_bits()) rows_.Decode(codes, factors, other_.data());
+    Encode(codes_.data(), other_.data(), row_.data(), node, edge);
 }
 
 float EdgeMaker::SquaredDistance(const RowFactors& factors, const int8_t* codes) const noexcept {
-    return SquaredDistanceOf(*layout_, factors_, codes_.data(), factors, codes);
+    return rows_.SquaredDistance(codes_.data(), factors_, codes, factors);
+}
+
+// Of a row and one of which a code has the first bits.
+float EdgeMaker::BitsApart(const int8_t* row, const uint8_t* code) const noexcept {
+    const uint64_t apart =
+        ActiveKernels().hamming(reinterpret_cast<const uint8_t*>(row), code, EdgeCodeBytes(layout_->code_bits()));
+    return static_cast<float>(static_cast<double>(apart) / bit_share_);
+}
+
+// The squared length of an edge, as its code remembers it.
+float EdgeMaker::Length(ConstGraphNode record, size_t edge) const noexcept {
+    if (layout_->of_bits()) return BitsApart(record.row(), record.code(edge));
+    return SquaredLength(record.edge(edge).factors, layout_->padded(), layout_->code_bits());
 }
 
 const float* EdgeMaker::Estimates(ConstGraphNode record, float squared_distance) {
     const size_t edges = record.header().edges;
     estimates_.resize(edges);
     if (edges == 0) return estimates_.data();
+    if (layout_->of_bits()) {
+        for (size_t i = 0; i < edges; ++i) estimates_[i] = BitsApart(codes_.data(), record.code(i));
+        return estimates_.data();
+    }
     const float* products = query_.SignProducts(record.code(0), layout_->edge_bytes(), edges);
     for (size_t i = 0; i < edges; ++i)
         estimates_[i] = EstimateAlong(record.edge(i).factors, squared_distance, products[i]);
@@ -92,9 +103,7 @@ const float* EdgeMaker::Estimates(ConstGraphNode record, float squared_distance)
 bool EdgeMaker::Covered(ConstGraphNode record, float squared_distance) {
     const float* apart = Estimates(record, squared_distance);
     for (size_t i = 0; i < record.header().edges; ++i)
-        if (apart[i] < squared_distance &&
-            SquaredLength(record.edge(i).factors, layout_->padded(), layout_->code_bits()) < squared_distance)
-            return true;
+        if (apart[i] < squared_distance && Length(record, i) < squared_distance) return true;
     return false;
 }
 
@@ -111,7 +120,7 @@ EdgeDecision EdgeMaker::Decide(ConstGraphNode record, NodeId node, float squared
     size_t dropped = edges;
     float dropped_length = -1;
     for (size_t i = 0; i < edges; ++i) {
-        const float length = SquaredLength(record.edge(i).factors, layout_->padded(), layout_->code_bits());
+        const float length = Length(record, i);
         if (!force && length < squared_distance && apart[i] < squared_distance) return {Kind::kRefuse, 0};
         if (length > longest_length) {
             longest = i;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "annex/node_row.h"
 #include "engine/sums.h"
 
 namespace annex {
@@ -49,6 +50,26 @@ void GraphSearch::UseRowSpace() {
     row_query_.UseRowSpace(z_.data());
 }
 
+// What distances of nodes and along edges need of y_.
+void GraphSearch::UseQuery() {
+    if (layout_.of_bits()) {
+        query_bits_.resize(layout_.row_bytes());
+        (void)NodeRows(*space_, layout_).Encode(y_.data(), query_bits_.data());
+        const size_t of_code = std::min(layout_.code_bits(), space_->dimensions());
+        bits_of_code_ = static_cast<float>(space_->dimensions()) / static_cast<float>(of_code);
+        return;
+    }
+    UseRowSpace();
+    edge_query_.Reset(y_.data(), layout_.code_bits());
+    query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space_->padded()));
+}
+
+float GraphSearch::RowDistance(const int8_t* codes, float scale) const noexcept {
+    if (!layout_.of_bits()) return row_query_.RowSquaredDistance(codes, scale);
+    return static_cast<float>(ActiveKernels().hamming(reinterpret_cast<const uint8_t*>(query_bits_.data()),
+                                                      reinterpret_cast<const uint8_t*>(codes), layout_.row_bytes()));
+}
+
 RowClass GraphSearch::Begin(const Space& space, const float* query, size_t max_entries) {
     Reset(space, max_entries);
     keep_rows_ = false;
@@ -73,20 +94,13 @@ void GraphSearch::BeginStoredRow(const Space& space, const float* y, size_t max_
     UseQuery();
 }
 
-void GraphSearch::UseQuery() {
-    UseRowSpace();
-    edge_query_.Reset(y_.data(), layout_.code_bits());
-    query_squared_norm_ = static_cast<float>(SquaredNorm(y_.data(), space_->padded()));
-}
-
 void GraphSearch::BeginRow(const Space& space, const float* y, size_t max_entries) {
     Reset(space, max_entries);
     keep_rows_ = true;
     by_product_ = false;
     std::copy(y, y + space.padded(), y_.begin());
     row_query_ = RowQuery(space, y_.data());
-    UseRowSpace();
-    edge_query_.Reset(y_.data(), layout_.code_bits());
+    UseQuery();
 }
 
 // ---- A round ----
@@ -144,6 +158,11 @@ void GraphSearch::Start(NodeId node, float estimate) {
 void GraphSearch::EstimateEntries(const EntryTable& entries) {
     starts_.clear();
     if (entries.size() == 0) return;
+    if (layout_.of_bits()) {
+        for (size_t i = 0; i < entries.size(); ++i)
+            starts_.emplace_back(RowDistance(entries.codes(i), 1), static_cast<NodeId>(i));
+        return;
+    }
     const float* products = edge_query_.SignProducts(entries.code(0), entries.code_bytes(), entries.size());
     for (size_t i = 0; i < entries.size(); ++i) {
         const float squared_distance = EstimateAlong(entries.factors(i), query_squared_norm_, products[i]);
@@ -163,8 +182,8 @@ void GraphSearch::StartFromNearest(const EntryTable& entries, size_t count) {
     keep(kChoice * count);
     for (Entry& start : starts_) {
         const size_t i = start.node();
-        const float squared_distance = row_query_.RowSquaredDistance(entries.codes(i), entries.scale(i));
-        start = Entry(Value(squared_distance, entries.squared_norm(i)), start.node());
+        const float distance = RowDistance(entries.codes(i), entries.scale(i));
+        start = Entry(by_product_ ? Value(distance, entries.squared_norm(i)) : distance, start.node());
     }
     keep(count);
     for (const Entry start : starts_) Start(entries.node(start.node()), start.estimate());
@@ -209,8 +228,18 @@ void GraphSearch::Consider(float distance) {
     std::push_heap(best_.begin(), best_.end());
 }
 
+// The operator's value itself: it divides the same numbers.
+double GraphSearch::BoundOfBits(const int8_t* row) const noexcept {
+    const auto* bits = reinterpret_cast<const uint8_t*>(row);
+    const auto* query = reinterpret_cast<const uint8_t*>(query_bits_.data());
+    const BitCounts counts = ActiveKernels().jaccard(query, bits, layout_.row_bytes());
+    return counts.both == 0 ? 1 : 1 - static_cast<double>(counts.both) / static_cast<double>(counts.either);
+}
+
 double GraphSearch::LowerBound(const int8_t* codes, const RowFactors& factors, float squared_distance) const noexcept {
     const Metric metric = space_->metric();
+    if (metric == Metric::kHamming) return static_cast<double>(squared_distance);
+    if (metric == Metric::kJaccard) return BoundOfBits(codes);
     const bool follows = metric == Metric::kL2 || metric == Metric::kCosine;
     return (follows ? row_query_.BoundAt(squared_distance, factors) : row_query_.Bound(codes, factors)).lower;
 }
@@ -224,7 +253,7 @@ void GraphSearch::AddFound(ConstGraphNode record, NodeId node, float squared_dis
 void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
     counters_.visits++;
     const NodeHeader& header = record.header();
-    const float squared_distance = row_query_.RowSquaredDistance(record.row(), header.row.scale);
+    const float squared_distance = RowDistance(record.row(), header.row.scale);
     if (header.state == NodeState::kLive) {
         if (!passes) {
             counters_.skipped++;
@@ -241,17 +270,34 @@ void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
     AddNeighbours(record, squared_distance);
 }
 
+// Squared distances of a node's neighbours.
+const float* GraphSearch::EstimateNeighbours(ConstGraphNode record, float squared_distance) {
+    const size_t edges = record.header().edges;
+    if (estimates_.size() < edges) estimates_.resize(edges);
+    if (layout_.of_bits()) {
+        const Kernels& kernels = ActiveKernels();
+        const auto* query = reinterpret_cast<const uint8_t*>(query_bits_.data());
+        for (size_t i = 0; i < edges; ++i)
+            estimates_[i] = bits_of_code_ * static_cast<float>(kernels.hamming(query, record.code(i),
+                                                                               EdgeCodeBytes(layout_.code_bits())));
+        return estimates_.data();
+    }
+    const float* products = edge_query_.SignProducts(record.code(0), layout_.edge_bytes(), edges);
+    for (size_t i = 0; i < edges; ++i)
+        estimates_[i] = EstimateAlong(record.edge(i).factors, squared_distance, products[i]);
+    return estimates_.data();
+}
+
 void GraphSearch::AddNeighbours(ConstGraphNode record, float squared_distance) {
     const size_t edges = record.header().edges;
     if (edges == 0) return;
-    const float* products = edge_query_.SignProducts(record.code(0), layout_.edge_bytes(), edges);
+    const float* estimates = EstimateNeighbours(record, squared_distance);
     counters_.edges += edges;
     const float threshold = Threshold();
     for (size_t i = 0; i < edges; ++i) {
         const EdgeHeader& edge = record.edge(i);
         if (visited_.Contains(edge.neighbour)) continue;
-        const float norm = by_product_ ? Bf16ToFloat(record.norm(i)) : 0;
-        const float estimate = Value(EstimateAlong(edge.factors, squared_distance, products[i]), norm);
+        const float estimate = by_product_ ? Value(estimates[i], Bf16ToFloat(record.norm(i))) : estimates[i];
         if (estimate < threshold) {
             Push({estimate, edge.neighbour});
         } else {
@@ -333,7 +379,7 @@ void GraphSearch::Look(NodeId node, ConstGraphNode record, bool passes) {
     }
     counters_.passed++;
     if (found_.size() >= 2 * max_entries_) KeepNearest();
-    AddFound(record, node, row_query_.RowSquaredDistance(record.row(), header.row.scale));
+    AddFound(record, node, RowDistance(record.row(), header.row.scale));
 }
 
 void GraphSearch::KeepNearest() {

@@ -26,7 +26,7 @@ class GraphLinkTest : public ::testing::Test {
     Row MakeRow(std::vector<float> y) const {
         Row row{std::move(y), std::vector<int8_t>(space_.padded()), {}};
         row.y.resize(space_.padded());
-        row.factors = RowEncoder(space_).Encode(row.y.data(), row.codes.data());
+        row.factors = NodeRows(space_, layout_).Encode(row.y.data(), row.codes.data());
         return row;
     }
     Row RandomRow() { return MakeRow(GaussianVector(&random_, kPadded, 1)); }
@@ -70,7 +70,8 @@ class GraphLinkTest : public ::testing::Test {
     static constexpr NodeId kNewcomer = 77;
     Random random_{5};
     Space space_{Metric::kL2, kPadded, 3, std::vector<float>(kPadded)};
-    NodeLayout layout_{kPadded, 0, false};
+    NodeLayout layout_{kPadded, 0, EdgeKind::kFactors};
+    NodeRows rows_{space_, layout_};
     std::vector<uint64_t> bytes_;
 };
 
@@ -78,11 +79,11 @@ TEST_F(GraphLinkTest, DistancesAreThoseOfTheRows) {
     const Row a = RandomRow();
     const Row b = RandomRow();
     const double exact = SquaredDistance(a, b);
-    EXPECT_NEAR(static_cast<double>(SquaredDistanceOf(layout_, a.factors, a.codes.data(), b.factors, b.codes.data())),
-                exact, 0.02 * exact);
-    EXPECT_EQ(SquaredDistanceOf(layout_, a.factors, a.codes.data(), a.factors, a.codes.data()), 0.0F);
-    EXPECT_TRUE(SameRow(layout_, a.factors, a.codes.data(), a.factors, a.codes.data()));
-    EXPECT_FALSE(SameRow(layout_, a.factors, a.codes.data(), b.factors, b.codes.data()));
+    EXPECT_NEAR(static_cast<double>(rows_.SquaredDistance(a.codes.data(), a.factors, b.codes.data(), b.factors)), exact,
+                0.02 * exact);
+    EXPECT_EQ(rows_.SquaredDistance(a.codes.data(), a.factors, a.codes.data(), a.factors), 0.0F);
+    EXPECT_TRUE(rows_.Same(a.codes.data(), a.factors, a.codes.data(), a.factors));
+    EXPECT_FALSE(rows_.Same(a.codes.data(), a.factors, b.codes.data(), b.factors));
 }
 
 TEST_F(GraphLinkTest, NeighboursThatOthersCoverAreNotChosen) {
@@ -94,13 +95,13 @@ TEST_F(GraphLinkTest, NeighboursThatOthersCoverAreNotChosen) {
     for (const Row& r : rows)
         candidates.push_back({static_cast<float>(SquaredDistance(row, r)), 1, r.factors, r.codes.data()});
     std::vector<uint32_t> chosen;
-    ChooseNeighbours(layout_, candidates, {10, 0, 1}, &chosen);
+    ChooseNeighbours(rows_, candidates, {10, 0, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1}));
-    ChooseNeighbours(layout_, candidates, {1, 0, 1}, &chosen);
+    ChooseNeighbours(rows_, candidates, {1, 0, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0}));
-    ChooseNeighbours(layout_, candidates, {10, 3, 1}, &chosen);
+    ChooseNeighbours(rows_, candidates, {10, 3, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1, 2}));
-    ChooseNeighbours(layout_, candidates, {2, 3, 1}, &chosen);
+    ChooseNeighbours(rows_, candidates, {2, 3, 1}, &chosen);
     EXPECT_EQ(chosen, (std::vector<uint32_t>{0, 1}));
 }
 
@@ -124,7 +125,7 @@ TEST_F(GraphLinkTest, EdgesBothWaysNameTheirEnds) {
     const Row a = RandomRow();
     const Row b = RandomRow();
     for (const bool with_norms : {false, true}) {
-        const NodeLayout layout(kPadded, 0, with_norms);
+        const NodeLayout layout(kPadded, 0, with_norms ? EdgeKind::kNorms : EdgeKind::kFactors);
         EdgeMaker maker(space_, layout);
         maker.SetRow(a.factors, a.codes.data());
         std::vector<uint8_t> to(layout.edge_bytes());

@@ -24,7 +24,7 @@ using testing::RowOf;
 TEST(NodeLayoutTest, PartsLieOneAfterTheOther) {
     for (const bool with_norms : {false, true}) {
         for (const size_t value_bytes : {0U, 5U, 16U}) {
-            const NodeLayout layout(128, value_bytes, with_norms);
+            const NodeLayout layout(128, value_bytes, with_norms ? EdgeKind::kNorms : EdgeKind::kFactors);
             EXPECT_GE(layout.row_offset(), layout.values_offset() + value_bytes);
             EXPECT_EQ(layout.row_offset() % 4, 0U);
             EXPECT_EQ(layout.edges_offset(), layout.row_offset() + 128);
@@ -35,6 +35,13 @@ TEST(NodeLayoutTest, PartsLieOneAfterTheOther) {
             EXPECT_EQ(layout.Capacity(10), 0U);
         }
     }
+}
+
+TEST(NodeLayoutTest, RowsOfBitsAreBits) {
+    const NodeLayout layout(384, 0, EdgeKind::kBits);
+    EXPECT_EQ(layout.row_bytes(), 48U);
+    EXPECT_EQ(layout.edge_bytes(), 4U + 32U);
+    EXPECT_EQ(NodeLayout(64, 0, EdgeKind::kBits).edge_bytes(), 4U + 8U);
 }
 
 TEST(NodeLayoutTest, CodesOfEdgesAreShorterInManyDimensions) {
@@ -54,6 +61,22 @@ TEST(GraphTest, FindsTheNearestRows) {
         const bool by_l2 = metric == Metric::kL2 || metric == Metric::kCosine;
         EXPECT_GE(graph.Recall(10, 40), by_l2 ? 0.97 : 0.9) << testing::MetricName(metric);
         EXPECT_GE(graph.Recall(10, 300), by_l2 ? 0.995 : 0.97) << testing::MetricName(metric);
+    }
+}
+
+TEST(GraphTest, BitsAreFoundByTheirExactDistances) {
+    for (const size_t dimensions : {40U, 300U}) {
+        const Data data = MakeBits(MakeClusters(dimensions, 3000, 20, 40));
+        for (const Metric metric : {Metric::kHamming, Metric::kJaccard}) {
+            Graph graph(data, metric, {});
+            EXPECT_GE(graph.Recall(10, 60), 0.93) << testing::MetricName(metric) << dimensions;
+            graph.UseTable(100);
+            EXPECT_GE(graph.Recall(10, 200), 0.97) << testing::MetricName(metric) << dimensions;
+            graph.Begin(data.queries[0]);
+            graph.Round(20, [](size_t) { return true; });
+            for (FoundNode node; graph.search().Next(&node);)
+                EXPECT_FLOAT_EQ(node.lower, static_cast<float>(graph.Distance(data.queries[0], RowOf(node.heap_tid))));
+        }
     }
 }
 

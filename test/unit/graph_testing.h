@@ -40,6 +40,14 @@ inline Data MakeClusters(size_t dimensions, size_t rows, size_t centres, size_t 
     return data;
 }
 
+// Their signs, as strings of bits.
+inline Data MakeBits(Data data) {
+    for (std::vector<std::vector<float>>* rows : {&data.rows, &data.queries})
+        for (std::vector<float>& row : *rows)
+            for (float& x : row) x = x > 0 ? 1 : 0;
+    return data;
+}
+
 inline HeapTid TidOf(size_t row) {
     return {static_cast<uint16_t>(row >> 16), static_cast<uint16_t>(row), 1};
 }
@@ -54,7 +62,8 @@ class Graph {
         : data_(data),
           space_(metric, data.dimensions, 11, std::vector<float>(data.dimensions, 0.3F)),
           builder_(space_, options),
-          table_(space_, 64) {
+          layout_(space_.padded(), 0, EdgeKindOf(metric)),
+          table_(space_, layout_) {
         std::vector<float> y(space_.padded());
         for (size_t i = 0; i < data.rows.size(); ++i) {
             EXPECT_EQ(space_.TransformRow(data.rows[i].data(), y.data()), RowClass::kNormal);
@@ -62,8 +71,6 @@ class Graph {
         }
         while (builder_.Step()) {
         }
-        const bool with_norms = metric == Metric::kInnerProduct;
-        layout_ = NodeLayout(space_.padded(), 0, with_norms);
         degree_ = degree;
         while (builder_.StepFinish(degree)) {
         }
@@ -93,10 +100,10 @@ class Graph {
     }
     // Rounds start from the nearest of so many rows.
     void UseTable(size_t count) {
-        table_ = EntryTable(space_, layout_.code_bits());
+        table_ = EntryTable(space_, layout_);
         for (const uint32_t entry : builder_.Entries(count)) {
             const ConstGraphNode record = Record(ids_[entry]);
-            table_.Add(ids_[entry], record.row(), record.header().row.scale);
+            table_.Add(ids_[entry], record.row(), record.header().row);
         }
     }
     [[nodiscard]] const EntryTable& table() const { return table_; }
@@ -143,8 +150,8 @@ class Graph {
     const Data& data_;
     Space space_;
     GraphBuilder builder_;
-    EntryTable table_;
     NodeLayout layout_;
+    EntryTable table_;
     size_t degree_ = 0;
     std::vector<uint32_t> order_;
     std::vector<NodeId> ids_;

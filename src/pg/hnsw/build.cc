@@ -161,7 +161,7 @@ static void PrepareGraph(Build* build) {
         engine->graph = std::make_unique<GraphBuilder>(*engine->space, options);
     });
     build->row_bytes =
-        GraphBuilder::BytesPerRow(build->meta.padded, options) + build->value_bytes + WriterBytesPerRow();
+        GraphBuilder::BytesPerRow(PlacesOf(build->meta).node.row_bytes(), options) + build->value_bytes + WriterBytesPerRow();
 }
 
 // ---- The graph ----

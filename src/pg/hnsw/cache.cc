@@ -154,7 +154,7 @@ static BlockNumber AddEntriesOf(Walker* walker, BlockNumber block, EntryTable* t
         if (!CopyNode(walker, ids[i], copy)) continue;
         const ConstGraphNode node(walker->places.node, copy);
         if (node.header().state != NodeState::kLive) continue;
-        Guard([&] { table->Add(ids[i], node.row(), node.header().row.scale); });
+        Guard([&] { table->Add(ids[i], node.row(), node.header().row); });
     }
     return next;
 }
@@ -175,7 +175,7 @@ static EntryTable* ReadTable(CachedIndex* cached, Relation index, const MetaPage
     MemoryContextRegisterResetCallback(context, callback);
 
     Walker walker{index, PlacesOf(meta), ColumnsOf(meta).value_bytes(), cached, nullptr, 0};
-    Guard([&] { *table = new EntryTable(*cached->space, walker.places.node.code_bits()); });
+    Guard([&] { *table = new EntryTable(*cached->space, walker.places.node); });
     auto* copy = static_cast<uint8*>(palloc(BLCKSZ));
     auto* ids = static_cast<NodeId*>(palloc(BLCKSZ));
     BlockNumber pages = 0;

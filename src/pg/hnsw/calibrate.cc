@@ -189,7 +189,7 @@ static void SearchDeep(Calibration* calibration, NodeId node, Size ef, Size deep
     if (record.header().state != NodeState::kLive) return;
     const Space& space = SpaceOf(*walker->cached);
     Guard([&] {
-        DecodeRow(space, record.row(), record.header().row.scale, calibration->row);
+        NodeRows(space, calibration->walker.places.node).Decode(record.row(), record.header().row, calibration->row);
         calibration->engine->trace.clear();
         walker->search->BeginStoredRow(space, calibration->row, kMostEntriesKnown);
         walker->search->LeaveOut(node);

@@ -27,9 +27,9 @@ static constexpr float kSlack = 1.05F;
 // The engine's objects.
 struct InsertEngine {
     InsertEngine(const Space& space, const NodeLayout& layout)
-        : encoder(space), maker(space, layout), y(space.padded()), codes(layout.row_bytes()) {}
+        : rows(space, layout), maker(space, layout), y(space.padded()), codes(layout.row_bytes()) {}
 
-    RowEncoder encoder;
+    NodeRows rows;
     EdgeMaker maker;
     std::vector<float> y;
     std::vector<int8_t> codes;
@@ -104,7 +104,7 @@ static std::span<const VisitedNode> FindNearest(Inserter* inserter) {
 static NodeId FindSame(const Inserter& inserter, std::span<const VisitedNode> nearest, const NewRow& row) {
     constexpr Size kLook = 4;
     for (const VisitedNode& node : nearest.first(std::min(nearest.size(), kLook)))
-        if (SameRow(inserter.walker.places.node, node.factors, node.codes, row.factors, row.codes)) return node.node;
+        if (inserter.engine->rows.Same(node.codes, node.factors, row.codes, row.factors)) return node.node;
     return kNoNode;
 }
 
@@ -117,7 +117,7 @@ static uint32 ChooseEdges(Inserter* inserter, std::span<const VisitedNode> neare
                                  kFewestNeighbours, kSlack};
     nearest = nearest.first(std::min<Size>(nearest.size(), inserter->meta.ef_construction));
     Guard([&] {
-        ChooseNeighbours(layout, nearest, choice, &engine->chosen);
+        ChooseNeighbours(engine->rows, nearest, choice, &engine->chosen);
         for (Size i = 0; i < engine->chosen.size(); i++) {
             const VisitedNode& node = nearest[engine->chosen[i]];
             inserter->neighbours[i] = {node.node, node.squared_distance, node.factors, node.codes};
@@ -181,7 +181,7 @@ static void PutRow(Inserter* inserter, const NewRow& row) {
 // What is searched for and linked is the row as others will see it: inserter->engine->codes.
 static void UseRow(Inserter* inserter, const RowFactors& factors) {
     InsertEngine* engine = inserter->engine;
-    DecodeRow(SpaceOf(*inserter->walker.cached), engine->codes.data(), factors.scale, engine->y.data());
+    engine->rows.Decode(engine->codes.data(), factors, engine->y.data());
     engine->maker.SetRow(factors, engine->codes.data());
 }
 
@@ -213,7 +213,7 @@ RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, 
     Guard([&] {
         row_class = space.TransformRow(x, engine->y.data());
         if (row_class != RowClass::kNormal) return;
-        factors = engine->encoder.Encode(engine->y.data(), engine->codes.data());
+        factors = engine->rows.Encode(engine->y.data(), engine->codes.data());
         UseRow(inserter, factors);
     });
     const HeapTid tid = FromItemPointer(*heap_tid);

@@ -306,7 +306,8 @@ static Added TryAddToNode(Linker* linker, NodeId id, const NewRow& row, NodeId* 
         const GraphNode node = pages.node.nodes.node(places, places.Slot(id));
         const NodeHeader& header = node.header();
         DeltaRecord delta;
-        if (header.state != NodeState::kLive || !SameRow(places.node, header.row, node.row(), row.factors, row.codes)) {
+        if (header.state != NodeState::kLive ||
+            !linker->maker->rows().Same(node.row(), header.row, row.codes, row.factors)) {
             added = Added::kNoNode;
         } else if (!header.heap_tid.valid()) {
             const int to = delta.Add(pages.node.buffer);

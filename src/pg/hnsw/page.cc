@@ -45,7 +45,7 @@ ColumnLayout ColumnsOf(const MetaPage& meta) {
 }
 
 NodeLayout NodeLayoutFor(uint32 padded, Metric metric, Size value_bytes) {
-    return {padded, value_bytes, metric == Metric::kInnerProduct};
+    return {padded, value_bytes, EdgeKindOf(metric)};
 }
 
 uint32 SlotsPerPage(const NodeLayout& node) {
