@@ -46,6 +46,17 @@ SELECT calibrated_rows AS calibrated_before FROM annex_index_info('looked_at_l2'
 SELECT nodes_linked FROM annex_maintain('looked_at_l2', true);
 SELECT calibrated_rows < :calibrated_before AS calibrated FROM annex_index_info('looked_at_l2');
 
+-- Bit strings.
+CREATE TABLE strings (id serial PRIMARY KEY, b bit(150)) WITH (autovacuum_enabled = off);
+INSERT INTO strings (b) SELECT (repeat((i % 20)::bit(5)::text, 10) || repeat((i * 7)::bit(10)::text, 10))::bit(150)
+	FROM generate_series(1, 1500) i;
+CREATE INDEX strings_hamming ON strings USING hnsw (b bit_hamming_ops);
+CREATE INDEX strings_jaccard ON strings USING hnsw (b bit_jaccard_ops);
+SELECT relname, annex_verify(oid, true), metric, dimensions, rows, nodes = rows AS alone
+FROM pg_class, annex_index_info(oid) WHERE relname IN ('strings_hamming', 'strings_jaccard') ORDER BY relname;
+SELECT recall >= 0.9 AS recall FROM annex_recall('strings_hamming', 10, 100);
+DROP TABLE strings;
+
 -- An empty index, and one that has become empty.
 CREATE TABLE nothing (v vector(4));
 CREATE INDEX nothing_v ON nothing USING hnsw (v vector_l2_ops);

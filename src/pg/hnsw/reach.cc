@@ -46,10 +46,9 @@ void ReachEntries(Reach* reach, const MetaPage& meta, BlockNumber blocks) {
 
 // Whether a page has nodes that are reached and whose edges have not been followed.
 bool HasPending(const Reach& reach, BlockNumber block) {
-    for (uint16 slot = 0; slot < reach.places.slots_per_page; slot++) {
-        const NodeId id = reach.places.At(block, slot);
+    const NodeId first = reach.places.At(block, 0);
+    for (NodeId id = first; id < first + reach.places.slots_per_page; id++)
         if (reach.reached.Has(id) && !reach.followed.Has(id)) return true;
-    }
     return false;
 }
 
@@ -57,11 +56,12 @@ bool HasPending(const Reach& reach, BlockNumber block) {
 void FollowPage(Reach* reach, BlockNumber block) {
     NodePage nodes{};
     const bool is_nodes = ReadNodePage(reach, block, &nodes);
+    const NodeId first = reach->places.At(block, 0);
     do {
-        for (uint16 slot = 0; slot < reach->places.slots_per_page; slot++) {
-            const NodeId id = reach->places.At(block, slot);
+        for (NodeId id = first; id < first + reach->places.slots_per_page; id++) {
             if (!reach->reached.Has(id) || reach->followed.Has(id)) continue;
             reach->followed.Add(id);
+            const uint16 slot = reach->places.Slot(id);
             if (!is_nodes || !IsNode(*reach, nodes, block, slot)) continue;
             const GraphNode node = nodes.node(reach->places, slot);
             for (uint32 i = 0; i < node.header().edges; i++) reach->reached.Add(node.edge(i).neighbour);

@@ -45,7 +45,13 @@ void Verifier::CheckTid(BlockNumber block, HeapTid tid, const uint8* values) {
 // ---- Nodes ----
 
 void Verifier::CheckCodes(BlockNumber block, const GraphNode& node) {
-    if (memchr(node.row(), 0x80, places.node.row_bytes()) != nullptr) Report(block, "a code of a row is out of range");
+    if (!places.node.of_bits() && memchr(node.row(), 0x80, places.node.row_bytes()) != nullptr)
+        Report(block, "a code of a row is out of range");
+}
+
+static bool PossibleFactors(const EdgeFactors& factors) {
+    const float f_rescale = Bf16ToFloat(factors.f_rescale);
+    return std::isfinite(Bf16ToFloat(factors.f_add)) && std::isfinite(f_rescale) && f_rescale <= 0;
 }
 
 void Verifier::CheckEdges(BlockNumber block, uint16 slot, const GraphNode& node) {
@@ -53,9 +59,7 @@ void Verifier::CheckEdges(BlockNumber block, uint16 slot, const GraphNode& node)
     const uint32 count = node.header().edges;
     for (uint32 i = 0; i < count; i++) {
         const EdgeHeader& edge = node.edge(i);
-        const float f_add = Bf16ToFloat(edge.factors.f_add);
-        const float f_rescale = Bf16ToFloat(edge.factors.f_rescale);
-        if (!std::isfinite(f_add) || !std::isfinite(f_rescale) || f_rescale > 0)
+        if (!places.node.of_bits() && !PossibleFactors(edge.factors))
             Report(block, psprintf("the factors of an edge of the node in slot %u are impossible", slot));
         if (places.node.with_norms()) {
             const float norm = Bf16ToFloat(node.norm(i));
