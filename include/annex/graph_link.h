@@ -56,14 +56,18 @@ class EdgeMaker {
     // The row that edges lead to, or from, until the next call: codes[layout.row_bytes()].
     void SetRow(const RowFactors& factors, const int8_t* codes);
 
+    // Where the row's own edges lead: only edges to these nodes are replaced by edges to the row, so that whatever
+    // could be reached before still can, through the row. None after SetRow.
+    void SetLinks(std::span<const NodeId> links);
+
     // The bytes of an edge from the row to a neighbour, and from a neighbour to the row, which is `node`.
     // edge[layout.edge_bytes()].
     void EdgeTo(NodeId neighbour, const RowFactors& factors, const int8_t* codes, uint8_t* edge);
     void EdgeFrom(const RowFactors& factors, const int8_t* codes, NodeId node, uint8_t* edge);
 
-    // What the node of `record`, at this distance, does about an edge to the row, which is `node`. A full node replaces
-    // the longest of the edges that the row covers, or the longest one of all; `force`: one of these even where the
-    // row is covered or farther away.
+    // What the node of `record`, at this distance, does about an edge to the row, which is `node`. A full node
+    // replaces, of its edges to nodes that the row has edges to, the longest that the row covers, or the longest;
+    // `force`: one of these even where the row is covered or farther away.
     [[nodiscard]] EdgeDecision Decide(ConstGraphNode record, NodeId node, float squared_distance, bool force);
 
     // Whether a neighbour of the record's node is nearer to the node than this distance, and nearer than that to the
@@ -87,6 +91,7 @@ class EdgeMaker {
     NodeRows rows_;
     RowFactors factors_{};
     std::vector<int8_t> codes_;
+    std::vector<NodeId> links_;
     std::vector<float> row_;  // decoded
     std::vector<float> other_;
     EdgeQuery query_;

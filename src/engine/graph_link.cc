@@ -38,6 +38,7 @@ EdgeMaker::EdgeMaker(const Space& space, const NodeLayout& layout)
 void EdgeMaker::SetRow(const RowFactors& factors, const int8_t* codes) {
     factors_ = factors;
     std::copy(codes, codes + layout_->row_bytes(), codes_.begin());
+    links_.clear();
     if (layout_->of_bits()) return;
     rows_.Decode(codes, factors, row_.data());
     query_.Reset(row_.data(), layout_->code_bits());
@@ -86,6 +87,10 @@ float EdgeMaker::Length(ConstGraphNode record, size_t edge) const noexcept {
     return SquaredLength(record.edge(edge).factors, layout_->padded(), layout_->code_bits());
 }
 
+void EdgeMaker::SetLinks(std::span<const NodeId> links) {
+    links_.assign(links.begin(), links.end());
+}
+
 const float* EdgeMaker::Estimates(ConstGraphNode record, float squared_distance) {
     const size_t edges = record.header().edges;
     estimates_.resize(edges);
@@ -122,6 +127,7 @@ EdgeDecision EdgeMaker::Decide(ConstGraphNode record, NodeId node, float squared
     for (size_t i = 0; i < edges; ++i) {
         const float length = Length(record, i);
         if (!force && length < squared_distance && apart[i] < squared_distance) return {Kind::kRefuse, 0};
+        if (std::find(links_.begin(), links_.end(), record.edge(i).neighbour) == links_.end()) continue;
         if (length > longest_length) {
             longest = i;
             longest_length = length;
@@ -132,7 +138,8 @@ EdgeDecision EdgeMaker::Decide(ConstGraphNode record, NodeId node, float squared
         }
     }
     if (dropped < edges) return {Kind::kReplace, static_cast<uint16_t>(dropped)};
-    if (force || squared_distance < longest_length) return {Kind::kReplace, static_cast<uint16_t>(longest)};
+    if (longest_length >= 0 && (force || squared_distance < longest_length))
+        return {Kind::kReplace, static_cast<uint16_t>(longest)};
     return {Kind::kRefuse, 0};
 }
 

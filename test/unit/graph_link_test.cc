@@ -57,11 +57,13 @@ class GraphLinkTest : public ::testing::Test {
                          node.edges() + i * layout_.edge_bytes());
         return node;
     }
+    // The newcomer's own edges lead to the neighbours of these numbers.
     EdgeDecision Decide(const Row& row, const std::vector<Row>& neighbours, size_t capacity, const Row& newcomer,
-                        bool force = false) {
+                        const std::vector<NodeId>& links, bool force = false) {
         const GraphNode node = MakeNode(row, neighbours, capacity);
         EdgeMaker maker(space_, layout_);
         maker.SetRow(newcomer.factors, newcomer.codes.data());
+        maker.SetLinks(links);
         return maker.Decide(ConstGraphNode(layout_, node.bytes()), kNewcomer,
                             maker.SquaredDistance(row.factors, row.codes.data()), force);
     }
@@ -145,7 +147,7 @@ TEST_F(GraphLinkTest, EdgesBothWaysNameTheirEnds) {
 TEST_F(GraphLinkTest, NodesWithRoomTakeEveryEdgeOnce) {
     const Row row = RandomRow();
     const std::vector<Row> neighbours = {RandomRow(), RandomRow()};
-    const EdgeDecision decision = Decide(row, neighbours, 3, RandomRow());
+    const EdgeDecision decision = Decide(row, neighbours, 3, RandomRow(), {});
     EXPECT_EQ(decision.kind, EdgeDecision::Kind::kAppend);
     EXPECT_EQ(decision.edge, 2);
     const GraphNode node = MakeNode(row, neighbours, 3);
@@ -158,17 +160,28 @@ TEST_F(GraphLinkTest, FullNodesDropWhatTheNewcomerCovers) {
     const Row row = RandomRow();
     const Row far = RandomRow();
     const std::vector<Row> neighbours = {RandomRow(), far, RandomRow()};
-    const EdgeDecision decision = Decide(row, neighbours, 3, MakeRow(Between(row, far, 0.6F)));
+    const EdgeDecision decision = Decide(row, neighbours, 3, MakeRow(Between(row, far, 0.6F)), {1, 2, 3});
     EXPECT_EQ(decision.kind, EdgeDecision::Kind::kReplace);
     EXPECT_EQ(decision.edge, 1);
+}
+
+TEST_F(GraphLinkTest, FullNodesDropWhatTheNewcomerLeadsToAlone) {
+    const Row row = RandomRow();
+    const Row far = RandomRow();
+    const std::vector<Row> neighbours = {RandomRow(), far, RandomRow()};
+    const Row newcomer = MakeRow(Between(row, far, 0.6F));
+    EXPECT_EQ(Decide(row, neighbours, 3, newcomer, {}, true).kind, EdgeDecision::Kind::kRefuse);
+    const EdgeDecision decision = Decide(row, neighbours, 3, newcomer, {3, 9}, true);
+    EXPECT_EQ(decision.kind, EdgeDecision::Kind::kReplace);
+    EXPECT_EQ(decision.edge, 2);
 }
 
 TEST_F(GraphLinkTest, FullNodesRefuseWhatIsCovered) {
     const Row row = RandomRow();
     const Row far = RandomRow();
     const std::vector<Row> neighbours = {MakeRow(Between(row, far, 0.5F)), RandomRow(), RandomRow()};
-    EXPECT_EQ(Decide(row, neighbours, 3, far).kind, EdgeDecision::Kind::kRefuse);
-    EXPECT_EQ(Decide(row, neighbours, 3, far, true).kind, EdgeDecision::Kind::kReplace);
+    EXPECT_EQ(Decide(row, neighbours, 3, far, {1, 2, 3}).kind, EdgeDecision::Kind::kRefuse);
+    EXPECT_EQ(Decide(row, neighbours, 3, far, {1, 2, 3}, true).kind, EdgeDecision::Kind::kReplace);
 }
 
 }  // namespace

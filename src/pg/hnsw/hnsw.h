@@ -18,6 +18,7 @@ namespace annex::pg::hnsw {
 // ---- Options of CREATE INDEX (options.cc) ----
 
 inline constexpr int kDefaultM = 16;
+inline constexpr int kMostM = 100;
 inline constexpr int kDefaultEfConstruction = 64;
 
 struct Options {
@@ -81,9 +82,9 @@ struct Inserter;
 // Returns the row's class: one that is kNaN was not inserted.
 RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, ItemPointer heap_tid);
 
-// Gives a live node to which no edge leads edges from its neighbours, as an insert does. The row's copy is the
+// Gives a live node to which no edge leads edges from its neighbours, as an insert does. The copy of its record is the
 // caller's.
-void RelinkNode(Inserter* inserter, NodeId node, const RowFactors& factors, const int8* codes);
+void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy);
 
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);

@@ -172,7 +172,11 @@ static void PutRow(Inserter* inserter, const NewRow& row) {
             continue;
         }
         const uint32 count = ChooseEdges(inserter, nearest);
-        const NodeId node = WriteNode(&inserter->linker, inserter->meta, row, inserter->edges, count);
+        uint32 written = count;
+        const NodeId node = WriteNode(&inserter->linker, inserter->meta, row, inserter->edges, &written);
+        NodeId links[2 * kMostM];
+        for (uint32 i = 0; i < written; i++) links[i] = inserter->neighbours[i].node;
+        Guard([&] { inserter->engine->maker.SetLinks({links, written}); });
         LinkNode(inserter, node, count);
         return;
     }
@@ -185,11 +189,17 @@ static void UseRow(Inserter* inserter, const RowFactors& factors) {
     engine->maker.SetRow(factors, engine->codes.data());
 }
 
-void RelinkNode(Inserter* inserter, NodeId node, const RowFactors& factors, const int8* codes) {
+void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy) {
     InsertEngine* engine = inserter->engine;
     ReadMeta(inserter->index, &inserter->meta);
-    memcpy(engine->codes.data(), codes, engine->codes.size());
-    Guard([&] { UseRow(inserter, factors); });
+    memcpy(engine->codes.data(), copy.row(), engine->codes.size());
+    NodeId links[2 * kMostM];
+    const uint32 link_count = std::min<uint32>(copy.header().edges, lengthof(links));
+    for (uint32 i = 0; i < link_count; i++) links[i] = copy.edge(i).neighbour;
+    Guard([&] {
+        UseRow(inserter, copy.header().row);
+        engine->maker.SetLinks({links, link_count});
+    });
     std::span<const VisitedNode> nearest = FindNearest(inserter);
     Neighbour* neighbours = inserter->neighbours;
     uint32 count = 0;

@@ -104,7 +104,9 @@ static Size LeastForNode(const NodePlaces& places, uint32 count) {
 }
 
 // kNoNode: the page has no room, or is none of nodes any more.
-static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row, const uint8* edges, uint32 count) {
+static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row, const uint8* edges,
+                           uint32* wanted_edges) {
+    uint32 count = *wanted_edges;
     Walker* walker = linker->walker;
     const NodePlaces& places = walker->places;
     const LockedNodePage locked = LockNodePage(walker, block, BUFFER_LOCK_EXCLUSIVE);
@@ -130,12 +132,13 @@ static NodeId TryWriteNode(Linker* linker, BlockNumber block, const NewRow& row,
     ANNEX_STOP_POINT("hnsw-insert-before-node");
     delta.Finish(walker->index, linker->logged);
     locked.Release();
+    *wanted_edges = count;
     ANNEX_STOP_POINT("hnsw-insert-after-node");
     return places.At(block, place.slot);
 }
 
-NodeId WriteNode(Linker* linker, const MetaPage& meta, const NewRow& row, const uint8* edges, uint32 count) {
-    const Size bytes = LeastForNode(linker->walker->places, count);
+NodeId WriteNode(Linker* linker, const MetaPage& meta, const NewRow& row, const uint8* edges, uint32* count) {
+    const Size bytes = LeastForNode(linker->walker->places, *count);
     BlockNumber full = InvalidBlockNumber;
     for (;;) {
         CHECK_FOR_INTERRUPTS();

@@ -37,9 +37,10 @@ struct Linker {
     BlockNumber last_block;  // of the node written last
 };
 
-// Writes a node with edges[count * edge_bytes]; returns its number.
+// Writes a node with edges[*count * edge_bytes], or as many of them as the place that it takes has room for, which is
+// then *count; returns its number.
 [[nodiscard]] NodeId WriteNode(Linker* linker, const MetaPage& meta, const NewRow& row, const uint8* edges,
-                               uint32 count);
+                               uint32* count);
 
 // Gives neighbours[count] an edge to a node, in order of their pages, up to four pages a record; returns how many have
 // one then. `force`: none of them refuses. The neighbours are sorted by this.

@@ -21,7 +21,7 @@ static void Relink(const UnreachedNode& node, void* arg) {
     CHECK_FOR_INTERRUPTS();
     // Through one that was linked before.
     if (relinking->reached.Has(node.id)) return;
-    RelinkNode(relinking->inserter, node.id, node.node.header().row, node.node.row());
+    RelinkNode(relinking->inserter, node.id, node.node);
     relinking->linked++;
     for (uint32 i = 0; i < node.node.header().edges; i++) relinking->reached.Add(node.node.edge(i).neighbour);
 }

@@ -11,7 +11,7 @@ static relopt_kind option_kind;
 
 void DefineOptions() {
     option_kind = add_reloption_kind();
-    add_int_reloption(option_kind, "m", "Max number of connections", kDefaultM, 2, 100, AccessExclusiveLock);
+    add_int_reloption(option_kind, "m", "Max number of connections", kDefaultM, 2, kMostM, AccessExclusiveLock);
     add_int_reloption(option_kind, "ef_construction", "Size of the dynamic candidate list for construction",
                       kDefaultEfConstruction, 4, 1000, AccessExclusiveLock);
 }

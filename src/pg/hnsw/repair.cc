@@ -338,7 +338,7 @@ static void RelinkOrphans(Repair* repair) {
     ForEachNode(repair, [&](NodeId id, const GraphNode& node) {
         if (node.header().state != NodeState::kLive || repair->reached.Has(id)) return;
         CHECK_FOR_INTERRUPTS();
-        RelinkNode(repair->inserter, id, node.header().row, node.row());
+        RelinkNode(repair->inserter, id, node);
     });
     pfree(repair->reached.words);
     ANNEX_STOP_POINT("hnsw-repair-relinked");
