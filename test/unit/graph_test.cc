@@ -196,6 +196,83 @@ TEST(GraphTest, LittleMemoryForgetsTheFarthest) {
     }
 }
 
+// A pass over all nodes.
+static void Sweep(Graph* graph) {
+    graph->search().BeginSweep();
+    for (size_t node = 0; node < graph->nodes(); ++node) {
+        const ConstGraphNode record = graph->Record(node);
+        graph->search().Look(static_cast<NodeId>(node), record, RowOf(record.header().heap_tid) % 3 != 0);
+    }
+    graph->search().EndRound();
+}
+
+TEST(GraphTest, SweepsGiveWhatRoundsHaveNotTheNearestFirst) {
+    const Data data = MakeClusters(32, 2000, 10, 5);
+    Graph graph(data, Metric::kL2, {});
+    for (const std::vector<float>& query : data.queries) {
+        for (const size_t memory : {256U, 100000U}) {
+            ASSERT_EQ(graph.search().Begin(graph.space(), query.data(), memory), RowClass::kNormal);
+            graph.Round(20, [](size_t row) { return row % 3 != 0; });
+            std::set<size_t> rows;
+            FoundNode node;
+            for (int i = 0; i < 20 && graph.search().Next(&node); ++i) rows.insert(RowOf(node.heap_tid));
+            EXPECT_EQ(rows.size(), 20U);
+            size_t passes = 0;
+            float last = 0;
+            do {
+                Sweep(&graph);
+                ++passes;
+                while (graph.search().Next(&node)) {
+                    EXPECT_TRUE(rows.insert(RowOf(node.heap_tid)).second);
+                    EXPECT_NE(RowOf(node.heap_tid) % 3, 0U);
+                    EXPECT_GE(node.lower, last);
+                    last = node.lower;
+                }
+            } while (graph.search().SweepsAgain());
+            EXPECT_EQ(rows.size(), 1333U);
+            EXPECT_EQ(passes > 1, memory == 256);
+        }
+    }
+}
+
+TEST(GraphTest, ASearchThatStartsOverReturnsNothingTwice) {
+    const Data data = MakeClusters(32, 2000, 10, 5);
+    Graph graph(data, Metric::kL2, {});
+    for (const std::vector<float>& query : data.queries) {
+        graph.Begin(query);
+        std::set<size_t> rows;
+        for (const size_t ef : {20U, 40U, 4000U}) {
+            graph.Round(ef, [](size_t) { return true; });
+            FoundNode node;
+            for (size_t i = 0; (ef == 4000 || i < ef) && graph.search().Next(&node); ++i)
+                EXPECT_TRUE(rows.insert(RowOf(node.heap_tid)).second);
+            const uint64_t visits = graph.search().counters().visits;
+            graph.search().StartOver();
+            graph.Round(1, [](size_t) { return true; });
+            EXPECT_GT(graph.search().counters().visits, visits);
+            while (ef < 4000 && graph.search().Next(&node)) EXPECT_TRUE(rows.insert(RowOf(node.heap_tid)).second);
+        }
+        EXPECT_EQ(rows.size(), data.rows.size());
+    }
+}
+
+TEST(GraphTest, AnotherFilterCountsRowsFromThenOn) {
+    const Data data = MakeClusters(32, 2000, 10, 5);
+    Graph graph(data, Metric::kL2, {});
+    for (const std::vector<float>& query : data.queries) {
+        graph.Begin(query);
+        graph.Round(100, [](size_t) { return true; });
+        FoundNode node;
+        while (graph.search().Next(&node)) {
+        }
+        graph.search().ForgetDistances();
+        graph.Round(20, [](size_t row) { return row % 10 == 0; });
+        size_t count = 0;
+        for (; graph.search().Next(&node); ++count) EXPECT_EQ(RowOf(node.heap_tid) % 10, 0U);
+        EXPECT_GE(count, 20U);
+    }
+}
+
 // ---- What a build promises of its graph
 
 TEST(GraphBuilderTest, EdgesAreWithinBoundsAndLeadToNodes) {

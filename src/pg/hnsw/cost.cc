@@ -63,7 +63,7 @@ static Shape ShapeOf(const IndexOptInfo* info) {
 
 // Of a walk that finds the rows; by pgvector's settings it takes what they say, whatever is wanted.
 static double ExpectedVisits(const Shape& shape, const SearchEstimate& search) {
-    if (shape.settings.set) return 2.0 * shape.settings.ef_search;
+    if (shape.settings.set) return 1.3 * EfFor(shape.settings.ef_search);
     const double wanted = search.wanted > 0 ? std::clamp(search.wanted, 1.0, shape.rows) : 0;
     const SearchEffort effort =
         search.share < 1 ? FilteredEffortFor(shape.meta, wanted, search.share) : EffortFor(shape.meta, wanted);

@@ -37,7 +37,7 @@ enum class IterativeScan : uint8 { kOff, kRelaxedOrder, kStrictOrder };
 
 // pgvector's settings, as they are now.
 struct Settings {
-    bool set;  // one of them was set by somebody: a scan does as pgvector's would
+    bool set;  // one of them was set by somebody: a scan does as pgvector's would; else the others are 0
     int ef_search;
     IterativeScan iterative_scan;
     int max_scan_tuples;
@@ -46,6 +46,8 @@ struct Settings {
 [[nodiscard]] Settings SettingsNow();
 // Once the access method is used, unless somebody else has defined them.
 void DefineSettings();
+// What a round takes to find what pgvector finds with this ef_search. (scan.cc)
+[[nodiscard]] uint32 EfFor(int ef_search);
 
 // What a round of a search for k rows takes where nothing is set: by annex.target_recall and the index's calibration.
 struct SearchEffort {

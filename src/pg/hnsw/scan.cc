@@ -221,16 +221,17 @@ static double ShareOf(Relation index, const TidSet& rows) {
     return all > 0 ? std::clamp(passing / all, 1 / all, 1.0) : 1;
 }
 
-// With codes for distances, a search finds with this ef what pgvector finds with the other.
-static uint32 EfFor(const MetaPage& meta, int ef_search) {
-    const double factor = std::clamp(1 + 0.6 * (384.0 - meta.dimensions) / 256.0, 1.0, 1.8);
-    return static_cast<uint32>(std::ceil(factor * ef_search));
+// Estimates along edges miss a row now and then that exact distances do not, and a search visits a node at the cost of
+// pgvector's visiting a few: measured on 60,000 to 100,000 rows, 1 to 1.7 times ef_search finds as many of the ten
+// nearest at 40, twice at 100, three times at 320.
+uint32 EfFor(int ef_search) {
+    return static_cast<uint32>(std::ceil((1.5 + ef_search / 200.0) * ef_search));
 }
 
 // What finding k rows takes; 0: it is not known how many are wanted.
 static SearchEffort EffortOf(IndexScanDesc desc, double k) {
     const HnswScan* scan = ScanOf(desc);
-    if (scan->settings.set) return {EfFor(scan->meta, scan->settings.ef_search), 0};
+    if (scan->settings.set) return {EfFor(scan->settings.ef_search), 0};
     const OrderedScan& ordered = scan->ordered;
     SearchEffort effort{};
     if (scan->filter.rows != nullptr)
