@@ -1,8 +1,7 @@
 // Which nodes a search can come to at all.
 //
-// An insert and a vacuum see to it that edges lead to each node that they touch; but an edge that a nearer neighbour
-// replaces may have been the last one into a corner of the graph. Such nodes are found by scans that go through
-// everything only.
+// An insert takes no way to a node from anybody. The death of nodes can cut a corner of the graph off, which vacuum
+// links again. What is cut off is found by scans that go through everything only.
 #pragma once
 
 #include "pg/hnsw/node_bits.h"
@@ -23,5 +22,8 @@ using VisitUnreached = void (*)(const UnreachedNode& node, void* arg);
 // For each live node of the first `blocks` blocks that is not in the set. No lock is held meanwhile.
 void ForEachUnreached(Relation index, const MetaPage& meta, const NodeBits& reached, BlockNumber blocks,
                       BufferAccessStrategy strategy, VisitUnreached visit, void* arg);
+
+// Gives the live nodes that no edges lead to edges as an insert does; returns how many it gave some.
+int64 RelinkUnreached(Relation index, BufferAccessStrategy strategy);
 
 }  // namespace annex::pg::hnsw

@@ -14,6 +14,7 @@
 #include "annex/random.h"
 #include "pg/guard.h"
 #include "pg/hnsw/node_bits.h"
+#include "pg/hnsw/reach.h"
 #include "pg/hnsw/walk.h"
 #include "pg/index/new_page.h"
 #include "pg/index/stop_point.h"
@@ -66,10 +67,9 @@ struct Repair {
     MetaPage meta;
     BlockNumber blocks;
     Walker walker;
-    Inserter* inserter;
     RepairEngine* engine;
     NodeBits dead;
-    NodeBits reached;
+    NodeBits entries;
     double live_count;
     double dead_count;
     bool dead_chains;
@@ -309,42 +309,28 @@ static void RepairEdges(Repair* repair) {
     ANNEX_STOP_POINT("hnsw-repair-edges-done");
 }
 
-// ---- 3. Nodes that nothing leads to ----
+// ---- 3. Entries ----
 
-static void NoteEntries(Repair* repair) {
-    MetaPage meta;
-    ReadMeta(repair->index, &meta);
+// Notes the entries, and returns how many of them live.
+static uint32 NoteEntries(Repair* repair) {
+    uint32 live = 0;
     BlockNumber pages = 0;
-    for (BlockNumber block = meta.entries.first; block != InvalidBlockNumber;) {
+    for (BlockNumber block = repair->meta.entries.first; block != InvalidBlockNumber;) {
         const BlockNumber blocks = RelationGetNumberOfBlocks(repair->index);
         if (block == 0 || block >= blocks || pages++ >= blocks)
             ReportCorrupted(repair->index, block, "the chain of entries names an impossible page");
         Buffer buffer = ReadBuffer(repair->index, block);
         LockBuffer(buffer, BUFFER_LOCK_SHARE);
         const EntriesPage page = EntriesPage::Open(repair->index, block, BufferGetPage(buffer));
-        for (uint32 i = 0; i < page.header->count; i++) repair->reached.Add(page.nodes()[i]);
+        for (uint32 i = 0; i < page.header->count; i++) {
+            repair->entries.Add(page.nodes()[i]);
+            live += repair->dead.Has(page.nodes()[i]) ? 0 : 1;
+        }
         block = NextOf(page.page);
         UnlockReleaseBuffer(buffer);
     }
+    return live;
 }
-
-static void RelinkOrphans(Repair* repair) {
-    repair->reached = NewBits(*repair);
-    NoteEntries(repair);
-    ForEachNode(repair, [&](NodeId, const GraphNode& node) {
-        if (node.header().state != NodeState::kLive) return;
-        for (uint32 i = 0; i < node.header().edges; i++) repair->reached.Add(node.edge(i).neighbour);
-    });
-    ForEachNode(repair, [&](NodeId id, const GraphNode& node) {
-        if (node.header().state != NodeState::kLive || repair->reached.Has(id)) return;
-        CHECK_FOR_INTERRUPTS();
-        RelinkNode(repair->inserter, id, node);
-    });
-    pfree(repair->reached.words);
-    ANNEX_STOP_POINT("hnsw-repair-relinked");
-}
-
-// ---- 4. Entries ----
 
 static void RemoveDeadEntries(Repair* repair, BlockNumber block, BlockNumber* next) {
     Buffer meta_buffer = ReadBuffer(repair->index, 0);
@@ -374,8 +360,22 @@ static void RemoveDeadEntries(Repair* repair, BlockNumber block, BlockNumber* ne
     UnlockReleaseBuffer(meta_buffer);
 }
 
-// Dead ones leave the chain; where it has become short for what lives, others join.
+// Where few of the entries live, others join; then the dead ones leave, so that there is always one.
 static void RepairEntries(Repair* repair) {
+    ReadMeta(repair->index, &repair->meta);
+    repair->entries = NewBits(*repair);
+    uint32 live = NoteEntries(repair);
+    const auto enough = static_cast<uint32>(std::sqrt(repair->live_count));
+    if (live == 0 || live <= enough / 2) {
+        const uint32 wanted = std::min(EntriesFor(repair->live_count), repair->sample_size);
+        for (uint32 i = 0; i < repair->sample_size && live < wanted; i++) {
+            if (repair->entries.Has(repair->sample[i])) continue;
+            AddEntry(repair->index, repair->sample[i]);
+            live++;
+        }
+    }
+    pfree(repair->entries.words);
+    ReadMeta(repair->index, &repair->meta);
     BlockNumber pages = 0;
     for (BlockNumber block = repair->meta.entries.first; block != InvalidBlockNumber;) {
         const BlockNumber blocks = RelationGetNumberOfBlocks(repair->index);
@@ -383,18 +383,9 @@ static void RepairEntries(Repair* repair) {
             ReportCorrupted(repair->index, block, "the chain of entries names an impossible page");
         RemoveDeadEntries(repair, block, &block);
     }
-    ReadMeta(repair->index, &repair->meta);
-    const auto enough = static_cast<uint32>(std::sqrt(repair->live_count));
-    const uint32 most = std::min(EntriesFor(repair->live_count), repair->sample_size);
-    if (repair->meta.entry_count > enough / 2 && repair->meta.entry_count > 0) return;
-    repair->reached = NewBits(*repair);
-    NoteEntries(repair);
-    for (uint32 i = 0; i < repair->sample_size && repair->meta.entry_count + i < most; i++)
-        if (!repair->reached.Has(repair->sample[i])) AddEntry(repair->index, repair->sample[i]);
-    pfree(repair->reached.words);
 }
 
-// ---- 5. Freeing ----
+// ---- 4. Freeing ----
 
 static void RaiseFreed(Repair* repair) {
     Buffer buffer = ReadBuffer(repair->index, 0);
@@ -504,10 +495,10 @@ RepairResult RepairGraph(Relation index, BufferAccessStrategy strategy) {
     WaitForInserts(index);
     // With what they have added.
     repair.blocks = annex::pg::AddedBlocks(index);
-    repair.inserter = NewInserter(index, CurrentMemoryContext, true);
     RepairEdges(&repair);
-    RelinkOrphans(&repair);
     RepairEntries(&repair);
+    RelinkUnreached(index, strategy);
+    ANNEX_STOP_POINT("hnsw-repair-relinked");
     RaiseFreed(&repair);
     // Chains before their nodes: the place of a node that is free may have become another one, with a chain of its own.
     for (BlockNumber block = 1; block < repair.blocks && repair.dead_chains; block++)
