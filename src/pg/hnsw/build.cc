@@ -160,8 +160,8 @@ static void PrepareGraph(Build* build) {
             std::make_unique<Space>(build->meta.metric, build->meta.dimensions, kSeed, engine->mean.Finish());
         engine->graph = std::make_unique<GraphBuilder>(*engine->space, options);
     });
-    build->row_bytes =
-        GraphBuilder::BytesPerRow(PlacesOf(build->meta).node.row_bytes(), options) + build->value_bytes + WriterBytesPerRow();
+    build->row_bytes = GraphBuilder::BytesPerRow(PlacesOf(build->meta).node.row_bytes(), options) + build->value_bytes +
+                       WriterBytesPerRow();
 }
 
 // ---- The graph ----

@@ -9,6 +9,9 @@ void MaintainInspected(const InspectedIndex& inspected, bool force, ResultRow* r
     Relation index = inspected.index;
     BufferAccessStrategy strategy = GetAccessStrategy(BAS_VACUUM);
     const RepairResult result = RepairGraph(index, strategy);
+    row->Set("lists_replaced", uint32{0});
+    row->Set("lists_made", uint32{0});
+    row->Set("pages_freed", int64{0});
     row->Set("nodes_linked", RelinkUnreached(index, strategy));
     if (force)
         CalibrateIndex(index, true);

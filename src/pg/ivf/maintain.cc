@@ -195,6 +195,7 @@ void MaintainInspected(const InspectedIndex& inspected, bool force, ResultRow* r
     row->Set("lists_replaced", result.replaced);
     row->Set("lists_made", result.made);
     row->Set("pages_freed", static_cast<int64>(result.freed));
+    row->Set("nodes_linked", int64{0});
 }
 
 }  // namespace annex::pg::ivf
