@@ -72,7 +72,8 @@ double SumOfSquares(const float* x, size_t n) {
 
 void Signs(const float* x, uint8_t* bits, size_t n) {
     std::memset(bits, 0, (n + 7) / 8);
-    for (size_t i = 0; i < n; ++i) bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | (At(x + i) > 0 ? 1 : 0) << (7 - i % 8));
+    for (size_t i = 0; i < n; ++i)
+        bits[i / 8] = static_cast<uint8_t>(bits[i / 8] | (At(x + i) > 0 ? 1 : 0) << (7 - i % 8));
 }
 
 uint64_t Hamming(const uint8_t* a, const uint8_t* b, size_t n) {
