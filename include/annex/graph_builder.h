@@ -55,8 +55,9 @@ class GraphBuilder {
     // Inserts some of the rows that were added. False when all of them have been.
     bool Step();
 
-    // When all rows are inserted: leaves each node the edges that it needs, at most `degree`, and none without an edge
-    // that leads to it as far as that can be had. To be repeated until it returns false.
+    // When all rows are inserted: leaves each node the edges that it needs, at most `degree`, and none that no path
+    // from row 0, which is among the entries, leads to, as far as that can be had. To be repeated until it returns
+    // false.
     bool StepFinish(size_t degree);
     // The rows that are nodes, in an order in which neighbours are close to each other, some nodes_per_page of them
     // sharing a page.
@@ -96,6 +97,11 @@ class GraphBuilder {
     bool Share(uint32_t row, const Near& nearest) noexcept;
     void Cut(uint32_t row, size_t degree, Worker* worker) noexcept;
     void AdoptOrphans(size_t degree);
+    bool StepReach(size_t degree);
+    bool LinkReached(uint32_t from, uint32_t row, size_t degree) noexcept;
+    bool LinkFromReached(uint32_t row, size_t degree, size_t* visits) noexcept;
+    [[nodiscard]] std::span<uint32_t> MutableLinks(uint32_t row) noexcept;
+    bool AddLink(uint32_t row, uint32_t link, size_t degree) noexcept;
     void ChooseEntries();
 
     const Space* space_;
@@ -108,6 +114,14 @@ class GraphBuilder {
     size_t size_ = 0;
     size_t inserted_ = 0;
     size_t cut_ = 0;
+    bool adopted_ = false;
+    // Which rows paths from row 0 lead to; rows whose links have not been followed; the row to be looked at when all
+    // have been; how many rows before it were linked, and could not be.
+    std::vector<bool> reached_;
+    std::vector<uint32_t> to_follow_;
+    uint32_t unreached_from_ = 0;
+    size_t linked_ = 0;
+    size_t left_out_ = 0;
     bool finished_ = false;
     std::vector<std::unique_ptr<Chunk>> chunks_;
     std::vector<std::unique_ptr<Worker>> workers_;

@@ -319,9 +319,12 @@ void GraphBuilder::Cut(uint32_t row, size_t degree, Worker* worker) noexcept {
 
 bool GraphBuilder::StepFinish(size_t degree) {
     if (cut_ == size_) {
-        if (!finished_) AdoptOrphans(degree);
-        finished_ = true;
-        return false;
+        if (!adopted_) {
+            AdoptOrphans(degree);
+            adopted_ = true;
+            return true;
+        }
+        return StepReach(degree);
     }
     const size_t count = std::min(size_ - cut_, kChunkRows * static_cast<size_t>(options_.threads));
     ParallelFor(options_.threads, count, [this, degree](size_t task, size_t worker) {
@@ -356,6 +359,89 @@ void GraphBuilder::AdoptOrphans(size_t degree) {
             break;
         }
     }
+}
+
+std::span<uint32_t> GraphBuilder::MutableLinks(uint32_t row) noexcept {
+    const std::span<const uint32_t> links = Links(row);
+    return {const_cast<uint32_t*>(links.data()), links.size()};
+}
+
+// False if the row has no room for a further link.
+bool GraphBuilder::AddLink(uint32_t row, uint32_t link, size_t degree) noexcept {
+    Chunk& chunk = ChunkOf(row);
+    const size_t i = row % kChunkRows;
+    if (chunk.link_counts[i] >= degree) return false;
+    chunk.links[i * most_links_ + chunk.link_counts[i]++] = link;
+    return true;
+}
+
+// Links a row that is reached to one that is not. Where it has no room the row takes the place of another one, to which
+// it leads itself.
+bool GraphBuilder::LinkReached(uint32_t from, uint32_t row, size_t degree) noexcept {
+    if (AddLink(from, row, degree)) return true;
+    const std::span<uint32_t> links = MutableLinks(from);
+    for (size_t j = links.size(); j > 0; --j) {
+        const std::span<const uint32_t> own = Links(row);
+        const uint32_t replaced = links[j - 1];
+        if (std::find(own.begin(), own.end(), replaced) == own.end() && !AddLink(row, replaced, degree)) continue;
+        links[j - 1] = row;
+        return true;
+    }
+    return false;
+}
+
+// The same from one of the row's neighbours that is reached, or else from a row near it.
+bool GraphBuilder::LinkFromReached(uint32_t row, size_t degree, size_t* visits) noexcept {
+    for (const uint32_t neighbour : Links(row))
+        if (reached_[neighbour] && LinkReached(neighbour, row, degree)) return true;
+    Worker* worker = workers_[0].get();
+    Search(row, worker);
+    *visits += 10 * options_.ef_construction;
+    return std::any_of(worker->nearest.begin(), worker->nearest.end(), [&](const Near& near) {
+        return near.row != row && reached_[near.row] && LinkReached(near.row, row, degree);
+    });
+}
+
+// Follows links from row 0, and links rows that are not come to so. Returns whether there is more to do.
+bool GraphBuilder::StepReach(size_t degree) {
+    constexpr size_t kStepVisits = 100000;
+    if (finished_ || size_ == 0) return false;
+    if (reached_.empty()) {
+        reached_.resize(size_);
+        reached_[0] = true;
+        to_follow_.push_back(0);
+    }
+    for (size_t visits = 0; visits < kStepVisits; ++visits) {
+        if (!to_follow_.empty()) {
+            const uint32_t row = to_follow_.back();
+            to_follow_.pop_back();
+            for (const uint32_t link : Links(row)) {
+                if (reached_[link]) continue;
+                reached_[link] = true;
+                to_follow_.push_back(link);
+            }
+        } else if (unreached_from_ < size_) {
+            const uint32_t row = unreached_from_++;
+            if (reached_[row] || SharedWith(row) != kNoNode) continue;
+            if (!LinkFromReached(row, degree, &visits)) {
+                ++left_out_;
+                continue;
+            }
+            ++linked_;
+            reached_[row] = true;
+            to_follow_.push_back(row);
+        } else if (linked_ > 0 && left_out_ > 0) {
+            // By what was linked since, others may be.
+            unreached_from_ = 0;
+            linked_ = left_out_ = 0;
+        } else {
+            finished_ = true;
+            reached_ = {};
+            to_follow_ = {};
+            return false;
+        }
+    }
+    return true;
 }
 
 uint32_t GraphBuilder::SharedWith(uint32_t row) const noexcept {

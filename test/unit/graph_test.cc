@@ -294,6 +294,31 @@ TEST(GraphBuilderTest, EdgesAreWithinBoundsAndLeadToNodes) {
     EXPECT_EQ(std::count(edges_to.begin(), edges_to.end(), 0U), 0);
 }
 
+// Also where nodes have few edges and rows lie in clusters.
+TEST(GraphBuilderTest, PathsLeadToEveryNode) {
+    for (const size_t m : {2U, 4U, 16U}) {
+        for (const size_t centres : {3U, 500U}) {
+            Data data = MakeClusters(24, 4000, centres, 0);
+            for (size_t i = 0; i < 100; ++i) data.rows.push_back(data.rows[i]);
+            Graph graph(data, Metric::kL2, {.m = m}, 2 * m);
+            std::vector<bool> reached(graph.nodes());
+            std::vector<NodeId> to_follow{graph.ids()[0]};
+            reached[to_follow[0]] = true;
+            size_t count = 0;
+            for (; !to_follow.empty(); ++count) {
+                const ConstGraphNode record = graph.Record(to_follow.back());
+                to_follow.pop_back();
+                for (size_t edge = 0; edge < record.header().edges; ++edge) {
+                    const NodeId neighbour = record.edge(edge).neighbour;
+                    if (!reached[neighbour]) to_follow.push_back(neighbour);
+                    reached[neighbour] = true;
+                }
+            }
+            EXPECT_EQ(count, graph.nodes()) << "m = " << m << ", centres = " << centres;
+        }
+    }
+}
+
 TEST(GraphBuilderTest, EqualRowsShareANode) {
     Data data = MakeClusters(24, 500, 5, 0);
     for (size_t i = 0; i < 1000; ++i) data.rows.push_back(data.rows[i % 3]);

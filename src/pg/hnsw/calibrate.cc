@@ -89,14 +89,16 @@ SearchEffort EffortFor(const MetaPage& meta, double k) {
     return Bounded(EffortAt(meta, k > 0 ? k : kUnknownLimit, target_recall_setting));
 }
 
-// ef counts rows that pass. Passing rows that lie at random are the nearest k / share rows of all, and their share of
-// the ef that these take would do; passing rows that lie together have to be told from each other as all rows do.
+// ef counts rows that pass. The nearest k of these are among the nearest k / share of all if they lie at random, and
+// their share of the ef that those take would about do. Measured, with shares of .5 to .02 at random and along a
+// direction, on two data sets: .92 to .99 of the 10 nearest where .95 are wanted, and with this .944 to .998.
 SearchEffort FilteredEffortFor(const MetaPage& meta, double k, double share) {
+    constexpr double kCareful = 1.15;
     const double wanted = k > 0 ? k : kUnknownLimit;
     const double passing = share > 0 ? std::clamp(share, 1e-6, 1.0) : 1;
     const Effort of_rows = EffortAt(meta, wanted, target_recall_setting);
     const Effort of_rank = EffortAt(meta, wanted / passing, target_recall_setting);
-    const double ef = std::max({of_rank.ef * passing, std::sqrt(of_rows.ef * wanted), wanted});
+    const double ef = std::max({kCareful * of_rank.ef * passing, std::sqrt(of_rows.ef * wanted), wanted});
     const double visits_each = of_rank.ef > 0 ? of_rank.visits / of_rank.ef : 1;
     return Bounded({ef, ef / passing * visits_each});
 }
