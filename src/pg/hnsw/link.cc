@@ -216,7 +216,7 @@ enum class Added : uint8 {
     kDone,
     kNoNode,  // it is no such node any more
     kNoRoom,  // on the page that was to take the record of TIDs
-    kMoved    // the chain begins elsewhere than expected
+    kMoved    // it is to be tried elsewhere in the chain
 };
 
 static void PutTid(const NodePage& page, int to, const TidsView& tids, uint32 i, const NewRow& row,
@@ -227,20 +227,50 @@ static void PutTid(const NodePage& page, int to, const TidsView& tids, uint32 i,
     delta->Put(to, OffsetOn(page, &tids.header().edges), &count, sizeof count);
 }
 
-// Puts the row into a free place of the first record of a node's chain. False: there is no free place.
-static bool PutIntoChain(const Walker& walker, const LockedNodePage& locked, NodeId chain, NodeId owner,
-                         const NewRow& row, DeltaRecord* delta) {
+// The way along a node's chain to a record with a free place: the first one; then, where vacuum has left room in
+// others, these. New records come first in their chain, so it has one way for all who read it.
+struct ChainWalk {
+    NodeId first;           // as the node names it
+    NodeId at;              // the record to be tried; kNoNode: none is left
+    NodeId room;            // where the first one says that there is room
+    BlockNumber new_block;  // the page for a new record; InvalidBlockNumber: none was needed so far
+};
+
+static TidsView ChainRecord(const Walker& walker, const LockedNodePage& locked, NodeId record, NodeId owner) {
     const char* damaged = "a chain of rows that share a node leads elsewhere";
-    const BlockNumber block = walker.places.Block(chain);
-    if (FindRecord(walker, locked, chain) != RecordKind::kTids) ReportCorrupted(walker.index, block, damaged);
-    const TidsView tids(walker.places, walker.value_bytes, locked.nodes.record(walker.places.Slot(chain)));
+    const BlockNumber block = walker.places.Block(record);
+    if (!locked.valid() || FindRecord(walker, locked, record) != RecordKind::kTids)
+        ReportCorrupted(walker.index, block, damaged);
+    const TidsView tids(walker.places, walker.value_bytes, locked.nodes.record(walker.places.Slot(record)));
     if (tids.owner() != owner) ReportCorrupted(walker.index, block, damaged);
-    for (uint32 i = 0; i < tids.header().capacity; i++) {
+    return tids;
+}
+
+// Puts the row into a free place of the record at hand. False: there is no free place; the walk goes on to the next.
+static bool PutIntoChain(const Walker& walker, const LockedNodePage& locked, ChainWalk* walk, NodeId owner,
+                         const NewRow& row, DeltaRecord* delta) {
+    const TidsView tids = ChainRecord(walker, locked, walk->at, owner);
+    for (uint32 i = 0; i < tids.header().capacity && tids.header().edges < tids.header().capacity; i++) {
         if (tids.tid(i)->valid()) continue;
         PutTid(locked.nodes, delta->Add(locked.buffer), tids, i, row, delta);
         return true;
     }
+    if (walk->at == walk->first)
+        walk->at = walk->room = tids.room();
+    else
+        walk->at = tids.header().more;
     return false;
+}
+
+// Has whoever comes next look for room from the record on in which it was found.
+static void NoteRoom(const Linker& linker, NodeId owner, const ChainWalk& walk) {
+    const NodePlaces& places = linker.walker->places;
+    const LockedNodePage locked = LockNodePage(linker.walker, places.Block(walk.first), BUFFER_LOCK_EXCLUSIVE);
+    const TidsView tids = ChainRecord(*linker.walker, locked, walk.first, owner);
+    DeltaRecord delta;
+    delta.Put(delta.Add(locked.buffer), OffsetOn(locked.nodes, tids.room_address()), &walk.at, sizeof walk.at);
+    delta.Finish(linker.walker->index, linker.logged);
+    locked.Release();
 }
 
 // Makes a record with the row in it, which the node names from then on. False: no room.
@@ -296,13 +326,12 @@ static TwoPages LockTwo(Walker* walker, BlockNumber node_block, BlockNumber othe
     return pages;
 }
 
-// `expected`: where the node's chain is thought to begin; new_block: the page for a new record, if that is full;
-// InvalidBlockNumber: none. Sets both to what should be tried next.
-static Added TryAddToNode(Linker* linker, NodeId id, const NewRow& row, NodeId* expected, BlockNumber* new_block) {
+// Sets the walk to what should be tried next.
+static Added TryAddToNode(Linker* linker, NodeId id, const NewRow& row, ChainWalk* walk) {
     Walker* walker = linker->walker;
     const NodePlaces& places = walker->places;
-    BlockNumber other = *new_block;
-    if (other == InvalidBlockNumber && *expected != kNoNode) other = places.Block(*expected);
+    BlockNumber other = walk->new_block;
+    if (other == InvalidBlockNumber && walk->at != kNoNode) other = places.Block(walk->at);
     const TwoPages pages = LockTwo(walker, places.Block(id), other);
     Added added = Added::kNoNode;
     if (pages.node.valid() && FindRecord(*walker, pages.node, id) == RecordKind::kNode) {
@@ -318,15 +347,13 @@ static Added TryAddToNode(Linker* linker, NodeId id, const NewRow& row, NodeId* 
             if (walker->value_bytes > 0)
                 delta.Put(to, OffsetOn(pages.node.nodes, node.values()), row.values, walker->value_bytes);
             added = Added::kDone;
-        } else if (header.more != *expected) {
-            *expected = header.more;
-            *new_block = InvalidBlockNumber;
+        } else if (header.more != walk->first) {
+            *walk = {header.more, header.more, kNoNode, InvalidBlockNumber};
             added = Added::kMoved;
-        } else if (*new_block == InvalidBlockNumber && header.more != kNoNode) {
-            if (!pages.other.valid())
-                ReportCorrupted(walker->index, other, "a chain of rows leads to no page of nodes");
-            added = PutIntoChain(*walker, pages.other, header.more, id, row, &delta) ? Added::kDone : Added::kNoRoom;
-        } else if (*new_block == InvalidBlockNumber) {
+        } else if (walk->at != kNoNode) {
+            const bool put = PutIntoChain(*walker, pages.other, walk, id, row, &delta);
+            added = put ? Added::kDone : walk->at != kNoNode ? Added::kMoved : Added::kNoRoom;
+        } else if (walk->new_block == InvalidBlockNumber) {
             // The first further row: on the node's own page if there is room.
             added = PutNewChain(*walker, pages.node, pages.node, node, id, row, &delta) ? Added::kDone : Added::kNoRoom;
         } else {
@@ -345,22 +372,27 @@ static Added TryAddToNode(Linker* linker, NodeId id, const NewRow& row, NodeId* 
 }
 
 bool AddToNode(Linker* linker, const MetaPage& meta, NodeId node, const NewRow& row) {
-    NodeId expected = kNoNode;
-    BlockNumber new_block = InvalidBlockNumber;
+    ChainWalk walk{kNoNode, kNoNode, kNoNode, InvalidBlockNumber};
     BlockNumber full = InvalidBlockNumber;
-    const Size bytes = linker->walker->places.LeastRecordBytes();
-    for (;;) {
+    const NodePlaces& places = linker->walker->places;
+    const Size bytes = places.LeastRecordBytes();
+    for (uint64 steps = 0;; steps++) {
         CHECK_FOR_INTERRUPTS();
-        switch (TryAddToNode(linker, node, row, &expected, &new_block)) {
+        const NodeId at = walk.at;
+        switch (TryAddToNode(linker, node, row, &walk)) {
             case Added::kDone:
+                if (at != walk.first && at != walk.room && at != kNoNode) NoteRoom(*linker, node, walk);
                 return true;
             case Added::kNoNode:
                 return false;
             case Added::kMoved:
+                if (steps >
+                    static_cast<uint64>(RelationGetNumberOfBlocks(linker->walker->index)) * places.slots_per_page)
+                    ReportCorrupted(linker->walker->index, places.Block(node), "a chain of heap TIDs has no end");
                 break;
             case Added::kNoRoom:
-                new_block = FindNodePage(linker, meta, full, bytes);
-                full = new_block;
+                walk.new_block = FindNodePage(linker, meta, full, bytes);
+                full = walk.new_block;
                 break;
         }
     }

@@ -126,7 +126,7 @@ struct NodePlaces {
 
 // What follows the NodeHeader of a record whose state is NodeState::kTids: `capacity` heap TIDs, each with the values
 // of its filter columns; an invalid one is free. `edges` is how many are not, `more` the next record of the chain, and
-// the owner stands in the place of `row`. TIDs stay in the record that they were put in.
+// the owner and a hint stand in the place of `row`. TIDs stay in the record that they were put in.
 class TidsView {
   public:
     TidsView(const NodePlaces& places, Size value_bytes, char* record)
@@ -146,6 +146,14 @@ class TidsView {
         return owner;
     }
     void set_owner(NodeId owner) const { memcpy(&header().row, &owner, sizeof owner); }
+    // Of a chain's first record: which of the others, and those behind it, may have free places. A hint; kNoNode: none.
+    [[nodiscard]] NodeId room() const {
+        NodeId room;
+        memcpy(&room, room_address(), sizeof room);
+        return room == 0 ? kNoNode : room;
+    }
+    void set_room(NodeId room) const { memcpy(room_address(), &room, sizeof room); }
+    [[nodiscard]] char* room_address() const { return reinterpret_cast<char*>(&header().row) + sizeof(NodeId); }
     [[nodiscard]] HeapTid* tid(uint32 i) const { return reinterpret_cast<HeapTid*>(record_ + Offset(i)); }
     [[nodiscard]] uint8* values(uint32 i) const {
         return reinterpret_cast<uint8*>(record_ + Offset(i) + sizeof(HeapTid));

@@ -1,6 +1,9 @@
 // ambulkdelete: takes heap TIDs out; a node without any becomes dead. amvacuumcleanup: repair.h.
-#include "pg/guard.h"
 #include "pg/hnsw/repair.h"
+
+#include <algorithm>
+
+#include "pg/guard.h"
 #include "pg/hnsw/walk.h"
 #include "pg/index/new_page.h"
 #include "pg/index/stop_point.h"
@@ -21,7 +24,7 @@ struct Vacuum {
     IndexBulkDeleteResult* stats;
     IndexBulkDeleteCallback callback;
     void* callback_state;
-    // Nodes whose own TID has gone, with a chain of others.
+    // Nodes with a chain: whose own TID has gone, or some of the chain's.
     NodeId* chained;
     Size chained_count;
     Size chained_room;
@@ -32,6 +35,7 @@ struct Vacuum {
     }
 };
 
+// The same node may come more than once.
 static void NoteChained(Vacuum* vacuum, NodeId node) {
     if (vacuum->chained_count == vacuum->chained_room) {
         vacuum->chained_room = vacuum->chained_room == 0 ? 1024 : 2 * vacuum->chained_room;
@@ -90,8 +94,13 @@ static void RemoveDead(const Vacuum& vacuum, const NodePage& page, RecordKind ki
 static void VacuumNodePage(Vacuum* vacuum, Buffer buffer, BlockNumber block) {
     const NodePage page = NodePage::Open(vacuum->index, block, BufferGetPage(buffer), vacuum->places);
     uint32 dead = 0;
-    for (uint16 slot = 0; slot < page.header->slots; slot++)
-        dead += CountDead(vacuum, page, Find(*vacuum, page, block, slot), slot);
+    for (uint16 slot = 0; slot < page.header->slots; slot++) {
+        const RecordKind kind = Find(*vacuum, page, block, slot);
+        const uint32 of_record = CountDead(vacuum, page, kind, slot);
+        if (of_record > 0 && kind == RecordKind::kTids)
+            NoteChained(vacuum, TidsView(vacuum->places, vacuum->value_bytes, page.record(slot)).owner());
+        dead += of_record;
+    }
     if (dead > 0) {
         GenericXLogState* state = GenericXLogStart(vacuum->index);
         const NodePage to = NodePage::At(GenericXLogRegisterBuffer(state, buffer, 0));
@@ -145,6 +154,33 @@ static bool ChainIsEmpty(const Vacuum& vacuum, const NodePage& node_page, BlockN
     return empty;
 }
 
+// The records of a chain from which TIDs have gone have room for others, and their first one says so. False: its page
+// is locked by someone else.
+static bool OfferRoom(const Vacuum& vacuum, const NodePage& node_page, BlockNumber node_block, Buffer node_buffer,
+                      NodeId first) {
+    const BlockNumber block = vacuum.places.Block(first);
+    const uint16 slot = vacuum.places.Slot(first);
+    const Buffer buffer = block == node_block ? node_buffer : ReadBuffer(vacuum.index, block);
+    if (block != node_block && !ConditionalLockBuffer(buffer)) {
+        ReleaseBuffer(buffer);
+        return false;
+    }
+    const NodePage page =
+        block == node_block ? node_page : NodePage::Open(vacuum.index, block, BufferGetPage(buffer), vacuum.places);
+    if (Find(vacuum, page, block, slot) == RecordKind::kTids) {
+        const TidsView tids(vacuum.places, vacuum.value_bytes, page.record(slot));
+        const NodeId second = tids.header().more;
+        if (second != kNoNode && tids.room() != second) {
+            GenericXLogState* state = GenericXLogStart(vacuum.index);
+            const NodePage to = NodePage::At(GenericXLogRegisterBuffer(state, buffer, 0));
+            TidsView(vacuum.places, vacuum.value_bytes, to.record(slot)).set_room(second);
+            GenericXLogFinish(state);
+        }
+    }
+    if (block != node_block) UnlockReleaseBuffer(buffer);
+    return true;
+}
+
 // A node that has no TID left is dead. False: a page of its chain was locked.
 static bool TryDecide(const Vacuum& vacuum, NodeId id) {
     const BlockNumber block = vacuum.places.Block(id);
@@ -153,15 +189,17 @@ static bool TryDecide(const Vacuum& vacuum, NodeId id) {
     LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
     const NodePage page = NodePage::Open(vacuum.index, block, BufferGetPage(buffer), vacuum.places);
     bool busy = false;
-    if (Find(vacuum, page, block, slot) == RecordKind::kNode) {
-        const NodeHeader& header = page.node(vacuum.places, slot).header();
-        if (header.state == NodeState::kLive && !header.heap_tid.valid() &&
-            ChainIsEmpty(vacuum, page, block, id, header.more, &busy)) {
+    const NodeHeader& header = page.node(vacuum.places, slot).header();
+    if (Find(vacuum, page, block, slot) == RecordKind::kNode && header.state == NodeState::kLive &&
+        header.more != kNoNode) {
+        if (!header.heap_tid.valid() && ChainIsEmpty(vacuum, page, block, id, header.more, &busy)) {
             GenericXLogState* state = GenericXLogStart(vacuum.index);
             const NodePage to = NodePage::At(GenericXLogRegisterBuffer(state, buffer, 0));
             to.node(vacuum.places, slot).header().state = NodeState::kDead;
             ANNEX_STOP_POINT("hnsw-vacuum-before-death");
             GenericXLogFinish(state);
+        } else if (!busy) {
+            busy = !OfferRoom(vacuum, page, block, buffer, header.more);
         }
     }
     UnlockReleaseBuffer(buffer);
@@ -169,7 +207,9 @@ static bool TryDecide(const Vacuum& vacuum, NodeId id) {
 }
 
 static void DecideChained(const Vacuum& vacuum) {
+    std::sort(vacuum.chained, vacuum.chained + vacuum.chained_count);
     for (Size i = 0; i < vacuum.chained_count; i++) {
+        if (i > 0 && vacuum.chained[i] == vacuum.chained[i - 1]) continue;
         ANNEX_VACUUM_DELAY_POINT();
         while (!TryDecide(vacuum, vacuum.chained[i])) {
             CHECK_FOR_INTERRUPTS();
