@@ -55,13 +55,13 @@ class GraphBuilder {
     // Inserts some of the rows that were added. False when all of them have been.
     bool Step();
 
-    // When all rows are inserted: leaves each node the edges that it needs, at most `degree`, and none that no path
-    // from row 0, which is among the entries, leads to, as far as that can be had. To be repeated until it returns
-    // false.
+    // When all rows are inserted: leaves each node the edges that it needs, at most `degree`, and sees to it that a
+    // path from row 0, which is among the entries, leads to every node. To be repeated until it returns false.
     bool StepFinish(size_t degree);
-    // The rows that are nodes, in an order in which neighbours are close to each other, some nodes_per_page of them
-    // sharing a page.
-    [[nodiscard]] std::vector<uint32_t> Order(size_t nodes_per_page) const;
+    // Then finds order(), to be repeated likewise: the rows that are nodes, in an order in which neighbours are close
+    // to each other, some nodes_per_page of them sharing a page.
+    bool StepOrder(size_t nodes_per_page);
+    [[nodiscard]] const std::vector<uint32_t>& order() const noexcept { return order_; }
     // kNoNode, or the row whose node this row shares.
     [[nodiscard]] uint32_t SharedWith(uint32_t row) const noexcept;
     [[nodiscard]] HeapTid heap_tid(uint32_t row) const noexcept;
@@ -76,8 +76,8 @@ class GraphBuilder {
     [[nodiscard]] std::vector<uint32_t> Entries(size_t count) const;
 
   private:
+    struct Facts;
     struct Chunk;
-    struct Row;
     struct Worker;
     struct Near {
         float squared_distance;
@@ -88,23 +88,35 @@ class GraphBuilder {
 
     [[nodiscard]] Chunk& ChunkOf(uint32_t row) const noexcept;
     [[nodiscard]] const int8_t* Codes(uint32_t row) const noexcept;
-    [[nodiscard]] float SquaredDistance(uint32_t a, uint32_t b) const noexcept;
+    [[nodiscard]] const Facts& FactsOf(uint32_t row) const noexcept;
+    void SquaredDistances(uint32_t row, const uint32_t* others, size_t count, Worker* worker,
+                          float* distances) const noexcept;
+    void Prefetch(uint32_t row) const noexcept;
     [[nodiscard]] size_t CopyLinks(uint32_t row, uint32_t* links) const noexcept;
-    void Insert(uint32_t row, Worker* worker) noexcept;
-    void Search(uint32_t row, Worker* worker) const noexcept;
-    void Choose(size_t most, float slack, Worker* worker) const noexcept;
-    void LinkBack(uint32_t row, uint32_t to, float squared_distance) noexcept;
-    bool Share(uint32_t row, const Near& nearest) noexcept;
-    void Cut(uint32_t row, size_t degree, Worker* worker) noexcept;
-    void AdoptOrphans(size_t degree);
-    bool StepReach(size_t degree);
-    bool LinkReached(uint32_t from, uint32_t row, size_t degree) noexcept;
-    bool LinkFromReached(uint32_t row, size_t degree, size_t* visits) noexcept;
-    [[nodiscard]] std::span<uint32_t> MutableLinks(uint32_t row) noexcept;
-    bool AddLink(uint32_t row, uint32_t link, size_t degree) noexcept;
-    void ChooseEntries();
 
-    const Space* space_;
+    void ChooseEntries();
+    void BeginGeneration();
+    void FindEntry(uint32_t row, Worker* worker) noexcept;
+    void SortGeneration();
+    [[nodiscard]] size_t StepRows() const noexcept;
+    void Insert(uint32_t row, Worker* worker) noexcept;
+    void Search(uint32_t row, uint32_t entry, Worker* worker) const noexcept;
+    void Choose(size_t most, float slack, Worker* worker) const noexcept;
+    void LinkBack(uint32_t row, uint32_t to, float squared_distance, Worker* worker) noexcept;
+    bool Share(uint32_t row, const Near& nearest) noexcept;
+
+    [[nodiscard]] size_t CutRows() const noexcept;
+    void Cut(uint32_t row, size_t degree, Worker* worker) noexcept;
+    void CountEdges();
+    void BeginWays();
+    bool StepWays(size_t degree);
+    void Reach(uint32_t row, uint32_t from);
+    bool AdoptByNeighbour(uint32_t row, size_t degree);
+    void AdoptByEntry(uint32_t row, size_t degree);
+    void GoThrough(uint32_t row, uint32_t node, size_t degree);
+    [[nodiscard]] size_t SpareEdge(uint32_t row, size_t degree) const noexcept;
+    void LinkTo(uint32_t row, uint32_t to, size_t degree);
+
     GraphBuildOptions options_;
     NodeLayout row_layout_;  // of nodes' rows
     NodeRows rows_;
@@ -113,21 +125,29 @@ class GraphBuilder {
     size_t most_links_;
     size_t size_ = 0;
     size_t inserted_ = 0;
-    size_t cut_ = 0;
-    bool adopted_ = false;
-    // Which rows paths from row 0 lead to; rows whose links have not been followed; the row to be looked at when all
-    // have been; how many rows before it were linked, and could not be.
-    std::vector<bool> reached_;
-    std::vector<uint32_t> to_follow_;
-    uint32_t unreached_from_ = 0;
-    size_t linked_ = 0;
-    size_t left_out_ = 0;
-    bool finished_ = false;
     std::vector<std::unique_ptr<Chunk>> chunks_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    std::vector<uint32_t> entries_;
-    size_t entries_of_ = 0;  // rows when these were chosen
     std::vector<float> decoded_;
+
+    // The rows that are being inserted, from this one on.
+    size_t generation_ = 0;
+    size_t generation_size_ = 1;
+    size_t placed_ = 0;  // of these, rows whose entry is known
+    std::vector<uint32_t> entries_;
+    std::vector<uint16_t> nearest_entry_;  // by row of the generation
+    std::vector<uint32_t> turns_;          // its rows, in the order in which they are inserted
+
+    // Rows that the end has got through.
+    size_t cut_ = 0;
+    size_t counted_ = 0;
+    size_t adopted_ = 0;
+    size_t looked_at_ = 0;
+    int ways_ = 0;  // the pass
+    std::vector<uint32_t> edges_to_;
+    std::vector<uint32_t> reached_from_;
+    std::vector<uint32_t> to_follow_;
+    std::vector<bool> placed_rows_;
+    std::vector<uint32_t> order_;
 };
 
 }  // namespace annex

@@ -66,9 +66,11 @@ TEST(CodeDots, AreThoseOfTheCodesOnEveryLevel) {
             SCOPED_TRACE(KernelLevel(level).name);
             const ForcedLevel forced(KernelLevel(level).name);
             for (size_t i = 0; i < 20; i++) {
+                std::vector<const int8_t*> codes;
+                for (const uint32_t j : which) codes.push_back(rows.codes(j));
                 std::vector<int32_t> products(which.size());
-                internal::ActiveCodeDots()(rows.codes(i), rows.sums()[i], rows.codes(0), which.data(), which.size(),
-                                           padded, products.data());
+                internal::ActiveCodeDots()(rows.codes(i), rows.sums()[i], codes.data(), which.size(), padded,
+                                           products.data());
                 for (size_t j = 0; j < which.size(); j++) {
                     int32_t product = 0;
                     for (size_t d = 0; d < padded; d++) product += rows.codes(i)[d] * rows.codes(which[j])[d];

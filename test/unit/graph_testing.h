@@ -16,6 +16,7 @@
 namespace annex::testing {
 
 inline constexpr size_t kNodesPerPage = 15;
+inline constexpr size_t kEntries = 8;
 
 struct Data {
     size_t dimensions;
@@ -74,7 +75,9 @@ class Graph {
         degree_ = degree;
         while (builder_.StepFinish(degree)) {
         }
-        order_ = builder_.Order(kNodesPerPage);
+        while (builder_.StepOrder(kNodesPerPage)) {
+        }
+        order_ = builder_.order();
         ids_.assign(builder_.size(), kNoNode);
         for (size_t i = 0; i < order_.size(); ++i) ids_[order_[i]] = static_cast<NodeId>(i);
         words_.resize(order_.size() * (layout_.bytes(degree) + 7) / sizeof(uint64_t));
@@ -114,7 +117,7 @@ class Graph {
         if (table_.size() > 0) {
             search_.StartFromNearest(table_, 2);
         } else {
-            for (const uint32_t entry : builder_.Entries(8))
+            for (const uint32_t entry : builder_.Entries(kEntries))
                 search_.Start(ids_[entry], -std::numeric_limits<float>::infinity());
         }
         for (NodeId node; (node = search_.NextToVisit()) != kNoNode;) {

@@ -117,9 +117,11 @@ class Assigner::Impl {
     [[nodiscard]] Distances DistancesByCodes(const Coded& row, const Nearest& nearest) const noexcept {
         const float norm = row.scale * row.scale * SquaredNorm(row.codes);
         const uint32_t first = nearest.point[0];
+        std::array<const int8_t*, kMaxNearest> lists;
         std::array<int32_t, kMaxNearest> products;
-        internal::ActiveCodeDots()(codes_.codes(first), codes_.sums()[first], codes_.codes(0), nearest.point.data(),
-                                   nearest.count, padded_, products.data());
+        for (size_t j = 0; j < nearest.count; j++) lists[j] = codes_.codes(nearest.point[j]);
+        internal::ActiveCodeDots()(codes_.codes(first), codes_.sums()[first], lists.data(), nearest.count, padded_,
+                                   products.data());
         Distances distances;
         for (size_t j = 0; j < nearest.count; j++) {
             const uint32_t list = nearest.point[j];

@@ -60,13 +60,9 @@ void PlainProduct(const int8_t* rows, size_t row_stride, const float* scales, co
     }
 }
 
-void PlainDots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n, size_t padded,
-               int32_t* out) {
-    for (size_t j = 0; j < n; j++) {
-        const int8_t* point = points + which[j] * padded;
-        out[j] = 0;
-        for (size_t d = 0; d < padded; d++) out[j] += row[d] * point[d];
-    }
+void PlainDots(const int8_t* row, int32_t /*sum*/, const int8_t* const* points, size_t n, size_t padded, int32_t* out) {
+    const auto product = ActiveKernels().code_product;
+    for (size_t j = 0; j < n; j++) out[j] = product(row, points[j], padded);
 }
 
 #if defined(__x86_64__)
@@ -137,17 +133,41 @@ ANNEX_VNNI inline void VnniBlock(const Tile& tile) {
 
 ANNEX_CODE_PRODUCT(Vnni, ANNEX_VNNI, 12)
 
-ANNEX_VNNI void VnniDots(const int8_t* row, int32_t sum, const int8_t* points, const uint32_t* which, size_t n,
-                         size_t padded, int32_t* out) {
+ANNEX_VNNI inline __m512i VnniDot(const int8_t* row, const int8_t* point, size_t padded) {
     const __m512i flip = _mm512_set1_epi8(-128);
-    for (size_t j = 0; j < n; j++) {
-        const int8_t* point = points + which[j] * padded;
-        __m512i sums = _mm512_setzero_si512();
-        for (size_t d = 0; d < padded; d += 64)
-            AddProducts(sums, _mm512_xor_si512(flip, _mm512_loadu_si512(point + d)), _mm512_loadu_si512(row + d));
-        alignas(64) int32_t lanes[16];
-        _mm512_store_si512(lanes, sums);
-        out[j] = std::accumulate(lanes, lanes + 16, -128 * sum);
+    __m512i sums = _mm512_setzero_si512();
+    for (size_t d = 0; d < padded; d += 64)
+        AddProducts(sums, _mm512_xor_si512(flip, _mm512_loadu_si512(point + d)), _mm512_loadu_si512(row + d));
+    return sums;
+}
+
+// Four lanes after the other: a0 + a2, b0 + b2, a1 + a3, b1 + b3. (The masks let all through: without them GCC 12 warns
+// of uninitialized values in the intrinsics.)
+ANNEX_VNNI inline __m512i AddHalves(__m512i a, __m512i b) {
+    return _mm512_add_epi32(_mm512_maskz_unpacklo_epi32(0xffff, a, b), _mm512_maskz_unpackhi_epi32(0xffff, a, b));
+}
+
+ANNEX_VNNI inline __m128i AddQuarters(__m512i a) {
+    const __m512i halves = _mm512_add_epi32(a, _mm512_maskz_shuffle_i64x2(0xff, a, a, 0x4e));
+    const __m512i quarters = _mm512_add_epi32(halves, _mm512_maskz_shuffle_i64x2(0xff, halves, halves, 0xb1));
+    return _mm512_maskz_extracti32x4_epi32(0xf, quarters, 0);
+}
+
+// Four points at a time, whose sixteen sums each are added up together.
+ANNEX_VNNI void VnniDots(const int8_t* row, int32_t sum, const int8_t* const* points, size_t n, size_t padded,
+                         int32_t* out) {
+    const __m128i less = _mm_set1_epi32(-128 * sum);
+    for (; n >= 4; n -= 4, points += 4, out += 4) {
+        const __m512i pair0 = AddHalves(VnniDot(row, points[0], padded), VnniDot(row, points[1], padded));
+        const __m512i pair1 = AddHalves(VnniDot(row, points[2], padded), VnniDot(row, points[3], padded));
+        const __m512i all = _mm512_add_epi32(_mm512_maskz_unpacklo_epi64(0xff, pair0, pair1),
+                                             _mm512_maskz_unpackhi_epi64(0xff, pair0, pair1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_add_epi32(less, AddQuarters(all)));
+    }
+    for (; n > 0; n--, points++, out++) {
+        const __m512i pair = AddHalves(VnniDot(row, points[0], padded), _mm512_setzero_si512());
+        const __m128i quarters = AddQuarters(pair);
+        *out = _mm_extract_epi32(quarters, 0) + _mm_extract_epi32(quarters, 2) - 128 * sum;
     }
 }
 
@@ -192,11 +212,11 @@ ANNEX_AVX2 inline void Avx2Block(const Tile& tile) {
 
 ANNEX_CODE_PRODUCT(Avx2, ANNEX_AVX2, 4)
 
-ANNEX_AVX2 void Avx2Dots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n,
-                         size_t padded, int32_t* out) {
+ANNEX_AVX2 void Avx2Dots(const int8_t* row, int32_t /*sum*/, const int8_t* const* points, size_t n, size_t padded,
+                         int32_t* out) {
     const __m256i ones = _mm256_set1_epi16(1);
     for (size_t j = 0; j < n; j++) {
-        const int8_t* point = points + which[j] * padded;
+        const int8_t* point = points[j];
         __m256i sums = _mm256_setzero_si256();
         for (size_t d = 0; d < padded; d += 32) {
             const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + d));
@@ -251,11 +271,11 @@ ANNEX_SSE4 inline void Sse4Block(const Tile& tile) {
 
 ANNEX_CODE_PRODUCT(Sse4, ANNEX_SSE4, 4)
 
-ANNEX_SSE4 void Sse4Dots(const int8_t* row, int32_t /*sum*/, const int8_t* points, const uint32_t* which, size_t n,
-                         size_t padded, int32_t* out) {
+ANNEX_SSE4 void Sse4Dots(const int8_t* row, int32_t /*sum*/, const int8_t* const* points, size_t n, size_t padded,
+                         int32_t* out) {
     const __m128i ones = _mm_set1_epi16(1);
     for (size_t j = 0; j < n; j++) {
-        const int8_t* point = points + which[j] * padded;
+        const int8_t* point = points[j];
         __m128i sums = _mm_setzero_si128();
         for (size_t d = 0; d < padded; d += 16) {
             const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + d));

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/clustering/code_dots.h"
+
 namespace annex {
 
 namespace internal {
@@ -22,13 +24,8 @@ using CodeProduct = void (*)(const int8_t* rows, size_t row_stride, const float*
                              size_t row_count, const int8_t* panel, const float* point_scales, const float* half_norms,
                              size_t padded, float* out, size_t out_stride);
 
-// Products of one row with few points that lie anywhere: out[j] = <row, points + which[j] * padded>.
-using CodeDots = void (*)(const int8_t* row, int32_t sum, const int8_t* points, const uint32_t* which, size_t n,
-                          size_t padded, int32_t* out);
-
-// Those of the level in use.
+// That of the level in use.
 [[nodiscard]] CodeProduct ActiveCodeProduct() noexcept;
-[[nodiscard]] CodeDots ActiveCodeDots() noexcept;
 
 }  // namespace internal
 

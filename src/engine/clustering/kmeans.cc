@@ -219,9 +219,11 @@ class KMeans::Impl {
         for (size_t i = start; i < start + n; i++) {
             const int8_t* codes = sample_.codes(i);
             const uint32_t* candidates = &candidates_[i * kCandidates];
+            std::array<const int8_t*, kCandidates> points;
             std::array<int32_t, kCandidates> products;
-            dots(codes, std::accumulate(codes, codes + padded_, 0), centroid_codes_.data(), candidates, kCandidates,
-                 padded_, products.data());
+            for (size_t j = 0; j < kCandidates; j++) points[j] = &centroid_codes_[candidates[j] * padded_];
+            dots(codes, std::accumulate(codes, codes + padded_, 0), points.data(), kCandidates, padded_,
+                 products.data());
             const float scale = sample_.scale(i);
             float least = std::numeric_limits<float>::infinity();
             uint32_t list = candidates[0];

@@ -63,32 +63,45 @@ void WriteMetaPage(Relation index, ForkNumber fork, const MetaPage& meta) {
 // A record that has its place: a node, or a part of the TIDs of the rows that share one.
 struct Item {
     uint32 row;     // the node's
-    uint32 shared;  // first of `sharing`; the node itself: kNodeItem
+    uint32 shared;  // first row of those that share it; the node itself: kNodeItem
     uint32 count;   // of these
 };
 static constexpr uint32 kNodeItem = PG_UINT32_MAX;
-
-struct SharedRow {
-    uint32 node;
-    uint32 row;
-    friend auto operator<=>(const SharedRow&, const SharedRow&) = default;
-};
+static constexpr uint32 kNoRow = PG_UINT32_MAX;
 
 Size WriterBytesPerRow() {
-    return sizeof(Item) + sizeof(SharedRow) + 2 * sizeof(NodeId);
+    return sizeof(Item) + 2 * sizeof(uint32) + sizeof(NodeId);
 }
 
+// Gives out the places, in steps of some milliseconds.
 class Layouter {
   public:
     Layouter(GraphBuilder* graph, const NodePlaces& places, Size value_bytes, BlockNumber first_block)
-        : graph_(graph), places_(places), value_bytes_(value_bytes), block_(first_block) {}
-
-    void Run() {
+        : graph_(graph), places_(places), value_bytes_(value_bytes), block_(first_block) {
         ids_.assign(graph_->size(), kNoNode);
-        CollectShared();
+        first_shared_.assign(graph_->size(), kNoRow);
+        next_shared_.assign(graph_->size(), kNoRow);
+        items_.reserve(graph_->size());
         // As many as a page holds, on average of the whole graph.
-        for (const uint32 row : graph_->Order(NodesPerPage())) PlaceNode(row);
+        nodes_per_page_ = NodesPerPage();
+    }
+
+    // To be repeated until it returns false.
+    bool Step() {
+        constexpr Size kRows = 10000;
+        if (linked_ < graph_->size()) {
+            for (Size i = 0; i < kRows && linked_ < graph_->size(); i++) LinkShared(graph_->size() - ++linked_);
+            return true;
+        }
+        if (!ordered_) {
+            ordered_ = !graph_->StepOrder(nodes_per_page_);
+            return true;
+        }
+        const std::vector<uint32_t>& order = graph_->order();
+        for (Size i = 0; i < kRows && placed_ < order.size(); i++) PlaceNode(order[placed_++]);
+        if (placed_ < order.size()) return true;
         page_ends_.push_back(items_.size());
+        return false;
     }
 
     [[nodiscard]] Size pages() const { return page_ends_.size(); }
@@ -101,18 +114,18 @@ class Layouter {
         return TidsBytes(item.count);
     }
     [[nodiscard]] const std::vector<NodeId>& ids() const { return ids_; }
-    [[nodiscard]] uint32 shared_row(uint32 i) const { return shared_[i].row; }
+    [[nodiscard]] uint32 next_shared(uint32 row) const { return next_shared_[row]; }
 
   private:
-    void CollectShared() {
-        for (uint32 row = 0; row < graph_->size(); row++) {
-            uint32 node = graph_->SharedWith(row);
-            if (node == kNoNode) continue;
-            // Whose node the row shares may itself share another's.
-            while (graph_->SharedWith(node) != kNoNode) node = graph_->SharedWith(node);
-            shared_.push_back({node, row});
-        }
-        std::sort(shared_.begin(), shared_.end());
+    // Puts a row first among those that share its node. The last row comes first, so that they are in order.
+    void LinkShared(Size number) {
+        const auto row = static_cast<uint32>(number);
+        uint32 node = graph_->SharedWith(row);
+        if (node == kNoNode) return;
+        // Whose node the row shares may itself share another's.
+        while (graph_->SharedWith(node) != kNoNode) node = graph_->SharedWith(node);
+        next_shared_[row] = first_shared_[node];
+        first_shared_[node] = row;
     }
 
     [[nodiscard]] Size NodesPerPage() const {
@@ -151,22 +164,18 @@ class Layouter {
     void PlaceNode(uint32 row) {
         ids_[row] = Place(NodeBytes(row));
         items_.push_back({row, kNodeItem, 0});
-        // The last record of a chain first, so that each can name the next; the first one is named by the node.
-        const auto begin = std::lower_bound(shared_.begin(), shared_.end(), SharedRow{row, 0});
-        const auto end = std::lower_bound(begin, shared_.end(), SharedRow{row + 1, 0});
-        auto first = static_cast<uint32>(begin - shared_.begin());
-        for (auto left = static_cast<uint32>(end - begin); left > 0;) {
+        uint32 left = 0;
+        for (uint32 shared = first_shared_[row]; shared != kNoRow; shared = next_shared_[shared]) left++;
+        for (uint32 shared = first_shared_[row]; left > 0;) {
             // A record fills what is left of a page, if that is not little.
-            const Size room = slot_ == places_.slots_per_page || left_ < TidsBytes(std::min<uint32>(left, kFewTids))
-                                  ? places_.area()
-                                  : left_;
+            const Size room =
+                slot_ == places_.slots_per_page || left_ < TidsBytes(std::min(left, kFewTids)) ? places_.area() : left_;
             const auto most =
                 static_cast<uint32>((room / kRecordAlignment * kRecordAlignment - sizeof(NodeHeader)) / TidStride());
             const uint32 count = std::min(left, most);
             const NodeId id = Place(TidsBytes(count));
-            items_.push_back({row, first, count});
-            for (uint32 i = first; i < first + count; i++) ids_[shared_[i].row] = id;
-            first += count;
+            items_.push_back({row, shared, count});
+            for (uint32 i = 0; i < count; i++, shared = next_shared_[shared]) ids_[shared] = id;
             left -= count;
         }
     }
@@ -178,7 +187,13 @@ class Layouter {
     BlockNumber block_;
     uint16 slot_ = 0;
     Size left_ = 0;
-    std::vector<SharedRow> shared_;
+    Size nodes_per_page_ = 1;
+    Size linked_ = 0;  // rows
+    bool ordered_ = false;
+    Size placed_ = 0;  // of the order
+    // By row: the first one of those that share its node, and the one after it where it shares a node itself.
+    std::vector<uint32> first_shared_;
+    std::vector<uint32> next_shared_;
     std::vector<Item> items_;
     std::vector<Size> page_ends_;
     std::vector<NodeId> ids_;  // by row: of its record
@@ -244,8 +259,8 @@ struct GraphWriter {
         tids.header().capacity = static_cast<uint16>(TidsView::Capacity(value_bytes, bytes));
         tids.header().more = NextOfChain(&item);
         tids.set_owner(layouter->ids()[item.row]);
-        for (uint32 j = 0; j < item.count; j++) {
-            const uint32 row = layouter->shared_row(item.shared + j);
+        uint32 row = item.shared;
+        for (uint32 j = 0; j < item.count; j++, row = layouter->next_shared(row)) {
             *tids.tid(j) = graph->heap_tid(row);
             memcpy(tids.values(j), values + row * value_bytes, value_bytes);
         }
@@ -255,7 +270,7 @@ struct GraphWriter {
     [[nodiscard]] NodeId NextOfChain(const Item* item) const {
         const Item* next = item + 1;
         if (next == end || next->shared == kNodeItem) return kNoNode;
-        return layouter->ids()[layouter->shared_row(next->shared)];
+        return layouter->ids()[next->shared];
     }
     const Item* end;
 };
@@ -316,9 +331,13 @@ void WriteGraph(Relation index, GraphBuilder* graph, const uint8* values, MetaPa
     const BlockNumber first = RelationGetNumberOfBlocks(index);
     Guard([&] {
         *state = new WriterState{Layouter(graph, places, value_bytes, first), {}};
-        if (graph->size() > 0) (*state)->layouter.Run();
         (*state)->entries = graph->Entries(EntriesFor(static_cast<double>(graph->size())));
     });
+    bool more = graph->size() > 0;
+    while (more) {
+        CHECK_FOR_INTERRUPTS();
+        Guard([&] { more = (*state)->layouter.Step(); });
+    }
     const Layouter& layouter = (*state)->layouter;
     if (graph->size() > 0) {
         const std::span<const Item> last = layouter.items(layouter.pages() - 1);
