@@ -31,7 +31,7 @@ struct GraphBuilder::Chunk {
     // Codes begin where a cache line does.
     static constexpr std::align_val_t kAlignment{64};
     struct Free {
-        void operator()(int8_t* codes) const noexcept { ::operator delete[](codes, kAlignment); }
+        void operator()(int8_t* memory) const noexcept { ::operator delete[](memory, kAlignment); }
     };
 
     Chunk(size_t row_bytes, size_t most_links)
