@@ -1,9 +1,10 @@
 # Random tables, random changes, random queries: what the executor gives with the index is what it gives without: every
 # row once, in the order of its distance, under LIMIT and OFFSET, filters, cursors, savepoints and snapshots.
 #
-# With every list probed and bounds this wide nothing is left to chance; with the settings as they come the rows are
-# still rows of the table, none twice, their distances right, all of them when nothing limits them, and the distances of
-# the first round in order. To try longer: ANNEX_DIFFERENTIAL_TABLES=200; a failure prints its seed.
+# Where every list is probed with bounds this wide, and where a graph is searched for more rows than there are, nothing is
+# left to chance; with the settings as they come the rows are still rows of the table, none twice, their distances right,
+# all of them when nothing limits them, and the distances of the first round in order. To try longer:
+# ANNEX_DIFFERENTIAL_TABLES=200, or ANNEX_DIFFERENTIAL_METHODS=hnsw alone; a failure prints its seed.
 use strict;
 use warnings;
 
@@ -14,10 +15,11 @@ use Test::More;
 use IvfData;
 use Server;
 
-my $tables = $ENV{ANNEX_DIFFERENTIAL_TABLES} || 8;
+my $tables = $ENV{ANNEX_DIFFERENTIAL_TABLES} || 12;
+my @methods = split / /, $ENV{ANNEX_DIFFERENTIAL_METHODS} || 'ivf hnsw';
 my $seed = $ENV{ANNEX_DIFFERENTIAL_SEED} || 4711;
 my $state = $seed;
-note("ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables");
+note("ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables ANNEX_DIFFERENTIAL_METHODS='@methods'");
 
 my $node = new_server('main', settings => "synchronous_commit = off\nmax_parallel_workers_per_gather = 0");
 
@@ -25,13 +27,17 @@ sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
 # Tables -----------------------------------------------------------------------------------------------------------
 
-my %dense = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops', '<+>' => 'l1_ops');
-my %opclasses = (vector => \%dense, halfvec => \%dense, bit => { '<~>' => 'hamming_ops', '<%>' => 'jaccard_ops' });
-my @types = qw(vector halfvec bit);
+my %graph = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops');
+my %dense = (%graph, '<+>' => 'l1_ops');
+my %opclasses = (
+	ivf => { vector => \%dense, halfvec => \%dense, bit => { '<~>' => 'hamming_ops', '<%>' => 'jaccard_ops' } },
+	hnsw => { vector => \%graph, halfvec => \%graph });
+# what lies on several pages, or on few of a page
+my %most_dimensions = (ivf => 9000, hnsw => 2000);
+my @kinds = map { my $method = $_; map { [ $method, $_ ] } sort keys %{ $opclasses{$method} } } @methods;
 # near the ends of a type's range
 my %odd_values = (vector => [qw(1e-30 1e15 -7)], halfvec => [qw(6e-8 65504 -7)]);
-my $type = $types[-1];
-my ($dimensions, $operator, @known);
+my ($method, $type, $dimensions, $operator, @known);
 
 # A vector in SQL: near one of few centres, or one that there is already, or an odd one.
 sub vector
@@ -77,21 +83,23 @@ sub insert
 
 sub new_table
 {
-	push @types, shift @types;
-	$type = $types[-1];
-	$dimensions = pick(1, 2, 3, 7, 16, 24, 33, 64, 65, 130, 1100, 9000);
-	$operator = pick(sort keys %{ $opclasses{$type} });
+	push @kinds, shift @kinds;
+	($method, $type) = @{ $kinds[-1] };
+	$dimensions = pick(1, 2, 3, 7, 16, 24, 33, 64, 65, 130, 1100, $most_dimensions{$method});
+	$operator = pick(sort keys %{ $opclasses{$method}{$type} });
 	@known = ();
-	my $rows = $dimensions > 1000 ? draw(\$state, 30) : $dimensions > 40 ? draw(\$state, 300) : draw(\$state, 700);
-	my $lists = pick('', 'lists = 1', 'lists = ' . (2 + draw(\$state, 20)));
-	my $with = 'WITH (' . join(', ', grep { $_ } $lists, 'spill = ' . pick(qw(auto on off))) . ')';
+	my $rows = $dimensions > 1000 ? draw(\$state, 30) : $dimensions > 40 ? draw(\$state, 300) : draw(\$state, $method eq 'hnsw' ? 400 : 700);
+	my $with = 'WITH (' . join(', ', grep { $_ } $method eq 'hnsw' ? graph_options() : list_options()) . ')';
 	my @statements = ('DROP TABLE IF EXISTS t', "CREATE TABLE t (id serial, v $type($dimensions), tag int)");
-	my $index = "CREATE INDEX t_v ON t USING ivf (v ${type}_$opclasses{$type}{$operator}) $with";
+	my $index = "CREATE INDEX t_v ON t USING $method (v ${type}_$opclasses{$method}{$type}{$operator}) $with";
 	push @statements, $index if draw(\$state, 3) == 0;
 	push @statements, insert($rows) if $rows;
 	push @statements, $index unless grep { $_ eq $index } @statements;
 	return @statements;
 }
+
+sub list_options { return (pick('', 'lists = 1', 'lists = ' . (2 + draw(\$state, 20))), 'spill = ' . pick(qw(auto on off))) }
+sub graph_options { my $m = 2 + draw(\$state, 20); return ("m = $m", 'ef_construction = ' . (2 * $m + draw(\$state, 30))) }
 
 # `open`: another transaction reads, which REINDEX would wait for.
 sub change
@@ -109,7 +117,7 @@ sub change
 		sub { ('BEGIN', insert(1 + draw(\$state, $few)), 'ROLLBACK') },
 		sub { ('BEGIN', insert(3), 'SAVEPOINT s', "DELETE FROM t WHERE id % $m = $r", insert(2), 'ROLLBACK TO s', insert(1), 'COMMIT') },
 		sub { 'VACUUM (INDEX_CLEANUP on) t' },
-		sub { q{SELECT annex_maintain('t_v', true)} },
+		sub { $method eq 'ivf' ? q{SELECT annex_maintain('t_v', true)} : 'VACUUM (INDEX_CLEANUP on) t' },
 		sub { $open ? insert(1) : 'REINDEX INDEX t_v' })->();
 }
 
@@ -124,10 +132,22 @@ sub vector_of_ones { return $type eq 'bit' ? bits(2) : "array_fill(1, ARRAY[$dim
 
 sub filter
 {
-	return pick('true', 'true', 'tag < 50', 'tag = ' . draw(\$state, 100), 'id % 3 = 0', 'v IS NOT NULL');
+	return pick('true', 'true', 'tag < 50', 'tag = ' . draw(\$state, 100), 'id % 3 = 0', 'v IS NOT NULL') . indexed();
 }
 
-my $exact = 'SET LOCAL ivf.probes = 32768; SET LOCAL ivf.epsilon = 10;';
+# Rows without a vector or, under cosine, without a direction are in no graph: nobody asks for them.
+sub indexed
+{
+	return '' if $method eq 'ivf';
+	return ' AND v IS NOT NULL' . ($operator eq '<=>' ? " AND ${\($type eq 'vector' ? 'vector_norm' : 'l2_norm')}(v) > 0" : '');
+}
+
+# Settings by which an answer is that of sorting, comes in order, and in the order of the rounds.
+my %exact = (ivf => 'SET LOCAL ivf.probes = 32768; SET LOCAL ivf.epsilon = 10;', hnsw => 'SET LOCAL hnsw.ef_search = 1000;');
+my %strict = (ivf => 'SET LOCAL ivf.ordering = strict; SET LOCAL ivf.probes = 2;',
+	hnsw => 'SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = 2;');
+my %relaxed = (ivf => 'SET LOCAL ivf.ordering = relaxed; SET LOCAL ivf.probes = 1;',
+	hnsw => 'SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 1;');
 my $by_index = 'SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = on; SET LOCAL enable_sort = off;';
 my $by_sorting = 'SET LOCAL enable_seqscan = on; SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on;';
 
@@ -150,13 +170,13 @@ sub compare_query
 	my $fetch = 1 + draw(\$state, 20);
 	(my $plain = $part) =~ s/;$//;
 	my $script = join "\n", 'BEGIN ISOLATION LEVEL REPEATABLE READ;', "$by_sorting $whole", "\\echo == part", $part,
-		"\\echo == index", "$by_index $exact", "EXPLAIN (COSTS off) $part", $part,
+		"\\echo == index", "$by_index $exact{$method}", "EXPLAIN (COSTS off) $part", $part,
 		"\\echo == cursor", "DECLARE c SCROLL CURSOR FOR $plain;", "FETCH $fetch FROM c;", 'SAVEPOINT s;', "FETCH ALL FROM c;",
 		'ROLLBACK TO s;', 'CLOSE c;', 'COMMIT;',
 		"BEGIN ISOLATION LEVEL REPEATABLE READ; $by_index",
 		"\\echo == default", $part,
-		"\\echo == strict", 'SET LOCAL ivf.ordering = strict; SET LOCAL ivf.probes = 2;', $part,
-		"\\echo == relaxed", 'SET LOCAL ivf.ordering = relaxed; SET LOCAL ivf.probes = 1;', $whole, 'COMMIT;';
+		"\\echo == strict", $strict{$method}, $part,
+		"\\echo == relaxed", $relaxed{$method}, $whole, 'COMMIT;';
 	my $output = $node->safe_psql('postgres', $script);
 	my ($all, $sorted, $index, $cursor, $default, $strict, $relaxed) = sections($output);
 	my %total = map { $_->[0] => key($_->[1]) } @$all;
@@ -175,7 +195,7 @@ sub compare_snapshots
 {
 	my ($name) = @_;
 	my $query = query_vector();
-	my $whole = statement($query, 'true', '');
+	my $whole = statement($query, 'true' . indexed(), '');
 	(my $plain = $whole) =~ s/;$//;
 	my $connection = 'psql -X -q -d "' . $node->connstr('postgres') . '" -f';
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -186,7 +206,7 @@ sub compare_snapshots
 		$files[$i] =~ s/change/change$i/;
 		append_to_file($files[$i], join(";\n", map { change('open') } 1 .. 6) . ";\n");
 	}
-	my $script = join "\n", 'BEGIN ISOLATION LEVEL REPEATABLE READ;', "$by_sorting $whole", "\\echo == first", "$by_index $exact", $whole,
+	my $script = join "\n", 'BEGIN ISOLATION LEVEL REPEATABLE READ;', "$by_sorting $whole", "\\echo == first", "$by_index $exact{$method}", $whole,
 		"DECLARE c CURSOR FOR $plain;", "\\echo == cursor", 'FETCH ' . (1 + draw(\$state, 10)) . ' FROM c;', "\\! $connection $files[0]",
 		"\\echo == between", $whole, "\\! $connection $files[1]", "\\echo == cursor", 'FETCH ALL FROM c;', 'CLOSE c;', "\\echo == last", $whole, 'COMMIT;';
 	my ($all, $first, $cursor, $between, $rest, $last) = sections($node->safe_psql('postgres', $script));
@@ -201,7 +221,7 @@ sub compare_snapshots
 for my $table (1 .. $tables)
 {
 	$node->safe_psql('postgres', join('', map { "$_;\n" } new_table()));
-	my $name = "table $table ($type($dimensions))";
+	my $name = "table $table ($method, $type($dimensions))";
 	for my $round (1 .. 3)
 	{
 		compare_query("$name, round $round") for 1 .. 2;
@@ -211,7 +231,7 @@ for my $table (1 .. $tables)
 	verify_ok($node, $name, 't_v');
 	last unless Test::More->builder->is_passing;
 }
-diag("repeat it with ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables") unless Test::More->builder->is_passing;
+diag("repeat it with ANNEX_DIFFERENTIAL_SEED=$seed ANNEX_DIFFERENTIAL_TABLES=$tables ANNEX_DIFFERENTIAL_METHODS='@methods'") unless Test::More->builder->is_passing;
 log_is_clean($node);
 $node->stop;
 done_testing();
