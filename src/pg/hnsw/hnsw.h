@@ -86,7 +86,9 @@ RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, 
 
 // Gives a live node to which no edge leads edges from its neighbours, as an insert does. The copy of its record is the
 // caller's.
-void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy);
+// Only nodes of the set are asked for an edge.
+struct NodeBits;
+void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy, const NodeBits& among);
 
 // The mean, into mean[meta.dimensions].
 void ReadMean(Relation index, const MetaPage& meta, float* mean);

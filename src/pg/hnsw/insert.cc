@@ -1,6 +1,7 @@
 // aminsert: one row; see README.md for the steps and why every prefix of their records is a graph.
 #include "pg/guard.h"
 #include "pg/hnsw/link.h"
+#include "pg/hnsw/node_bits.h"
 #include "pg/index/filter_column.h"
 #include "pg/index/opclass.h"
 #include "pg/index/stop_point.h"
@@ -189,7 +190,7 @@ static void UseRow(Inserter* inserter, const RowFactors& factors) {
     engine->maker.SetRow(factors, engine->codes.data());
 }
 
-void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy) {
+void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy, const NodeBits& among) {
     InsertEngine* engine = inserter->engine;
     ReadMeta(inserter->index, &inserter->meta);
     memcpy(engine->codes.data(), copy.row(), engine->codes.size());
@@ -205,7 +206,7 @@ void RelinkNode(Inserter* inserter, NodeId node, const GraphNode& copy) {
     uint32 count = 0;
     for (const VisitedNode& other : nearest) {
         if (count == inserter->meta.m) break;
-        if (other.node == node) continue;
+        if (other.node == node || !among.Has(other.node)) continue;
         neighbours[count++] = {other.node, other.squared_distance, other.factors, other.codes};
     }
     LinkNode(inserter, node, count);

@@ -13,6 +13,7 @@ struct Reach {
     NodePlaces places;
     Size value_bytes;
     BufferAccessStrategy strategy;
+    Ways ways;
     NodeBits reached;
     NodeBits followed;  // reached, and their edges have been followed
     Page page;          // a copy of the page at hand
@@ -65,20 +66,22 @@ void FollowPage(Reach* reach, BlockNumber block) {
             const uint16 slot = reach->places.Slot(id);
             if (!is_nodes || !IsNode(*reach, nodes, block, slot)) continue;
             const GraphNode node = nodes.node(reach->places, slot);
+            if (reach->ways == Ways::kLive && node.header().state != NodeState::kLive) continue;
             for (uint32 i = 0; i < node.header().edges; i++) reach->reached.Add(node.edge(i).neighbour);
         }
     } while (is_nodes && HasPending(*reach, block));
 }
 
-Reach BeginReach(Relation index, const MetaPage& meta, BufferAccessStrategy strategy) {
-    return {index,        PlacesOf(meta), ColumnsOf(meta).value_bytes(),    strategy,
+Reach BeginReach(Relation index, const MetaPage& meta, BufferAccessStrategy strategy, Ways ways) {
+    return {index,        PlacesOf(meta), ColumnsOf(meta).value_bytes(),    strategy, ways,
             {nullptr, 0}, {nullptr, 0},   static_cast<Page>(palloc(BLCKSZ))};
 }
 
 }  // namespace
 
-NodeBits ReachedNodes(Relation index, const MetaPage& meta, BlockNumber blocks, BufferAccessStrategy strategy) {
-    Reach reach = BeginReach(index, meta, strategy);
+NodeBits ReachedNodes(Relation index, const MetaPage& meta, BlockNumber blocks, BufferAccessStrategy strategy,
+                      Ways ways) {
+    Reach reach = BeginReach(index, meta, strategy, ways);
     reach.reached = NewNodeBits(reach.places, blocks);
     reach.followed = NewNodeBits(reach.places, blocks);
     ReachEntries(&reach, meta, blocks);
@@ -97,7 +100,7 @@ NodeBits ReachedNodes(Relation index, const MetaPage& meta, BlockNumber blocks, 
 
 void ForEachUnreached(Relation index, const MetaPage& meta, const NodeBits& reached, BlockNumber blocks,
                       BufferAccessStrategy strategy, VisitUnreached visit, void* arg) {
-    Reach reach = BeginReach(index, meta, strategy);
+    Reach reach = BeginReach(index, meta, strategy, Ways::kAll);
     for (BlockNumber block = 1; block < blocks; block++) {
         NodePage nodes{};
         if (!ReadNodePage(&reach, block, &nodes)) continue;
@@ -127,19 +130,20 @@ static void Relink(const UnreachedNode& node, void* arg) {
     CHECK_FOR_INTERRUPTS();
     // Through one that was linked before.
     if (relinking->reached.Has(node.id)) return;
-    RelinkNode(relinking->inserter, node.id, node.node);
+    RelinkNode(relinking->inserter, node.id, node.node, relinking->reached);
     relinking->linked++;
+    relinking->reached.Add(node.id);
     for (uint32 i = 0; i < node.node.header().edges; i++) relinking->reached.Add(node.node.edge(i).neighbour);
 }
 
-int64 RelinkUnreached(Relation index, BufferAccessStrategy strategy) {
+int64 RelinkUnreached(Relation index, BufferAccessStrategy strategy, Ways ways) {
     Relinking relinking{NewInserter(index, CurrentMemoryContext, true), {nullptr, 0}, 0};
     for (int pass = 0; pass < kMostPasses; pass++) {
         MetaPage meta;
         ReadMeta(index, &meta);
         const int64 before = relinking.linked;
         const BlockNumber blocks = RelationGetNumberOfBlocks(index);
-        relinking.reached = ReachedNodes(index, meta, blocks, strategy);
+        relinking.reached = ReachedNodes(index, meta, blocks, strategy, ways);
         ForEachUnreached(index, meta, relinking.reached, blocks, strategy, Relink, &relinking);
         relinking.reached.Free();
         if (relinking.linked == before) break;

@@ -8,11 +8,17 @@
 
 namespace annex::pg::hnsw {
 
-// The nodes of the first `blocks` blocks that edges lead to from the entries, dead ones in between included. Memory:
-// two bits for each node; page after page is read, those with anything new again and again, until there is nothing new.
-// While others write, a few nodes that they link may be missing. Can be cancelled.
+// What edges are followed of.
+enum class Ways : uint8 {
+    kAll,  // dead nodes, too, as searches do
+    kLive  // live nodes alone: what is left when the dead ones have gone
+};
+
+// The nodes of the first `blocks` blocks that edges lead to from the entries. Memory: two bits for each node; page
+// after page is read, those with anything new again and again, until there is nothing new. While others write, a few
+// nodes that they link may be missing. Can be cancelled.
 [[nodiscard]] NodeBits ReachedNodes(Relation index, const MetaPage& meta, BlockNumber blocks,
-                                    BufferAccessStrategy strategy);
+                                    BufferAccessStrategy strategy, Ways ways = Ways::kAll);
 
 struct UnreachedNode {
     NodeId id;
@@ -23,7 +29,7 @@ using VisitUnreached = void (*)(const UnreachedNode& node, void* arg);
 void ForEachUnreached(Relation index, const MetaPage& meta, const NodeBits& reached, BlockNumber blocks,
                       BufferAccessStrategy strategy, VisitUnreached visit, void* arg);
 
-// Gives the live nodes that no edges lead to edges as an insert does; returns how many it gave some.
-int64 RelinkUnreached(Relation index, BufferAccessStrategy strategy);
+// Gives the live nodes to which no such way leads edges from nodes to which one does; returns how many it gave some.
+int64 RelinkUnreached(Relation index, BufferAccessStrategy strategy, Ways ways = Ways::kAll);
 
 }  // namespace annex::pg::hnsw

@@ -495,10 +495,12 @@ RepairResult RepairGraph(Relation index, BufferAccessStrategy strategy) {
     WaitForInserts(index);
     // With what they have added.
     repair.blocks = annex::pg::AddedBlocks(index);
-    RepairEdges(&repair);
+    // Ways to all live nodes that need none of the dead: from here on each record leaves these as they are.
     RepairEntries(&repair);
-    RelinkUnreached(index, strategy);
+    RelinkUnreached(index, strategy, Ways::kLive);
     ANNEX_STOP_POINT("hnsw-repair-relinked");
+    RepairEdges(&repair);
+    RelinkUnreached(index, strategy);
     RaiseFreed(&repair);
     // Chains before their nodes: the place of a node that is free may have become another one, with a chain of its own.
     for (BlockNumber block = 1; block < repair.blocks && repair.dead_chains; block++)
