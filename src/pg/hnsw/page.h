@@ -64,10 +64,10 @@ struct MetaPage {
     BlockNumber mean;    // first page of the chain
     ChainEnds entries;
     ChainEnds side;
-    BlockNumber insert;      // a hint: the node page added last
-    uint32 entries_version;  // raised when an entry leaves the chain
-    uint32 freed;            // raised before nodes become free
-    uint32 unused3;
+    BlockNumber insert;       // a hint: the node page added last
+    uint32 entries_version;   // raised when an entry leaves the chain
+    uint32 freed;             // raised before nodes become free
+    uint32 repairing;         // 1: a vacuum repairs the graph, or was stopped at it
     double calibrated_nodes;  // at the last calibration; 0: there was none
     CalibrationEntry calibration[kCalibratedKs][kCalibratedRecalls];
 };

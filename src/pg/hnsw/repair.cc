@@ -360,8 +360,8 @@ static void RemoveDeadEntries(Repair* repair, BlockNumber block, BlockNumber* ne
     UnlockReleaseBuffer(meta_buffer);
 }
 
-// Where few of the entries live, others join; then the dead ones leave, so that there is always one.
-static void RepairEntries(Repair* repair) {
+// Where few of the entries live, others join.
+static void AddEntries(Repair* repair) {
     ReadMeta(repair->index, &repair->meta);
     repair->entries = NewBits(*repair);
     uint32 live = NoteEntries(repair);
@@ -375,6 +375,10 @@ static void RepairEntries(Repair* repair) {
         }
     }
     pfree(repair->entries.words);
+}
+
+// The dead ones leave.
+static void RemoveEntries(Repair* repair) {
     ReadMeta(repair->index, &repair->meta);
     BlockNumber pages = 0;
     for (BlockNumber block = repair->meta.entries.first; block != InvalidBlockNumber;) {
@@ -385,17 +389,28 @@ static void RepairEntries(Repair* repair) {
     }
 }
 
+// ---- The meta page ----
+
+template <typename Change>
+static void ChangeMeta(Relation index, Change change) {
+    Buffer buffer = ReadBuffer(index, 0);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    CheckPage(index, 0, BufferGetPage(buffer), PageKind::kMeta);
+    GenericXLogState* state = GenericXLogStart(index);
+    change(MetaOf(GenericXLogRegisterBuffer(state, buffer, 0)));
+    GenericXLogFinish(state);
+    UnlockReleaseBuffer(buffer);
+}
+
+static void SetRepairing(Relation index, bool repairing) {
+    ChangeMeta(index, [=](MetaPage* meta) { meta->repairing = repairing ? 1 : 0; });
+}
+
 // ---- 4. Freeing ----
 
 static void RaiseFreed(Repair* repair) {
-    Buffer buffer = ReadBuffer(repair->index, 0);
-    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-    CheckPage(repair->index, 0, BufferGetPage(buffer), PageKind::kMeta);
-    GenericXLogState* state = GenericXLogStart(repair->index);
-    MetaOf(GenericXLogRegisterBuffer(state, buffer, 0))->freed++;
     ANNEX_STOP_POINT("hnsw-repair-before-freed");
-    GenericXLogFinish(state);
-    UnlockReleaseBuffer(buffer);
+    ChangeMeta(repair->index, [](MetaPage* meta) { meta->freed++; });
     ANNEX_STOP_POINT("hnsw-repair-after-freed");
 }
 
@@ -489,16 +504,18 @@ RepairResult RepairGraph(Relation index, BufferAccessStrategy strategy) {
     Begin(&repair, index, strategy);
     NoteStates(&repair);
     const double all = repair.live_count + repair.dead_count;
-    if (repair.dead_count * kFewDead < all || repair.dead_count == 0)
-        return {repair.live_count, repair.dead_count, false};
+    const bool few = repair.dead_count * kFewDead < all || repair.dead_count == 0;
+    if (few && repair.meta.repairing == 0) return {repair.live_count, repair.dead_count, false};
     ANNEX_STOP_POINT("hnsw-repair-noted");
     WaitForInserts(index);
     // With what they have added.
     repair.blocks = annex::pg::AddedBlocks(index);
+    SetRepairing(index, true);
+    AddEntries(&repair);
     // Ways to all live nodes that need none of the dead: from here on each record leaves these as they are.
-    RepairEntries(&repair);
     RelinkUnreached(index, strategy, Ways::kLive);
     ANNEX_STOP_POINT("hnsw-repair-relinked");
+    RemoveEntries(&repair);
     RepairEdges(&repair);
     RelinkUnreached(index, strategy);
     RaiseFreed(&repair);
@@ -507,6 +524,7 @@ RepairResult RepairGraph(Relation index, BufferAccessStrategy strategy) {
         FreeOnPage(&repair, block, RecordKind::kTids);
     for (BlockNumber block = 1; block < repair.blocks; block++) FreeOnPage(&repair, block, RecordKind::kNode);
     ANNEX_STOP_POINT("hnsw-repair-done");
+    SetRepairing(index, false);
     return {repair.live_count, repair.dead_count, true};
 }
 

@@ -11,7 +11,8 @@ struct RepairResult {
     bool repaired;      // and are free now
 };
 
-// Does nothing to a graph of which too few nodes are dead to be worth it. Nobody else vacuums the index.
+// Does nothing to a graph of which too few nodes are dead to be worth it, unless another repair was stopped. Nobody
+// else vacuums the index.
 [[nodiscard]] RepairResult RepairGraph(Relation index, BufferAccessStrategy strategy);
 
 }  // namespace annex::pg::hnsw

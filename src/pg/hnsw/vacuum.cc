@@ -317,8 +317,12 @@ extern "C" IndexBulkDeleteResult* hnswvacuumcleanup(IndexVacuumInfo* info, Index
     if (info->analyze_only) return stats;
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hnsw repair", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old_context = MemoryContextSwitchTo(context);
-    // Without a row that was deleted there is nothing to repair, or not much.
-    const double nodes = stats != nullptr ? RepairGraph(info->index, info->strategy).live_nodes : info->num_heap_tuples;
+    // Without a row that was deleted there is nothing to repair, or not much, unless a vacuum was stopped at it: the
+    // table remembers no more what it deleted.
+    MetaPage meta;
+    ReadMeta(info->index, &meta);
+    const bool repair = stats != nullptr || meta.repairing != 0;
+    const double nodes = repair ? RepairGraph(info->index, info->strategy).live_nodes : info->num_heap_tuples;
     CalibrateIfDue(info->index, nodes);
     MemoryContextSwitchTo(old_context);
     MemoryContextDelete(context);
