@@ -49,8 +49,8 @@ static void CheckDimensions(uint32 dimensions, Metric metric, Size value_bytes, 
 }
 
 void FillMeta(Relation index, MetaPage* meta) {
+    const ColumnLayout columns = FilterColumnsOf(index).layout;  // that the first column has a class for vectors
     const OpclassInfo& info = OpclassOf(index);
-    const ColumnLayout columns = FilterColumnsOf(index).layout;
     *meta = {};
     meta->magic = kMagic;
     meta->version = kFormatVersion;

@@ -8,6 +8,7 @@ extern "C" {
 
 #include "pg/hnsw/hnsw.h"
 #include "pg/hnsw/inspect.h"
+#include "pg/index/validate.h"
 
 namespace annex::pg::hnsw {
 
@@ -78,24 +79,11 @@ Datum annex_hnsw_support(PG_FUNCTION_ARGS) {
     PG_RETURN_POINTER(nullptr);
 }
 
-// As with pgvector, whose checks of classes are at their use.
-bool hnswvalidate(Oid) noexcept {
-    return true;
+bool hnswvalidate(Oid opclass_oid) noexcept {
+    return annex::pg::ValidateOperatorClass(opclass_oid, annex::pg::hnsw::kSupportFunctions);
 }
 
-// PostgreSQL cannot tell by itself that the first column, and no other, can be ordered by distance, and that = ANY is
-// for the others.
 bool hnswproperty(Oid, int attno, IndexAMProperty property, const char*, bool* result, bool* isnull) noexcept {
-    if (attno == 0) return false;
-    *isnull = false;
-    if (property == AMPROP_DISTANCE_ORDERABLE) {
-        *result = attno == 1;
-        return true;
-    }
-    if (property == AMPROP_SEARCH_ARRAY && attno == 1) {
-        *result = false;
-        return true;
-    }
-    return false;
+    return annex::pg::TellProperty(attno, property, result, isnull);
 }
 }

@@ -33,10 +33,11 @@ static const FilterType* TypeOf(Relation index, int attribute) {
     return FindFilterType(index->rd_opcintype[attribute - 1]);
 }
 
-// With a class for vectors, if only one that lacks its support function.
+// With a class for vectors, if only one that lacks its support function (pg/index/opclass.h).
 static bool IsVectorColumn(Relation index, int attribute) {
     return TypeOf(index, attribute) == nullptr &&
-           (attribute == 1 || OidIsValid(index_getprocid(index, static_cast<AttrNumber>(attribute), kInfoProc)));
+           (attribute == 1 ||
+            OidIsValid(index_getprocid(index, static_cast<AttrNumber>(attribute), index->rd_indam->amsupport)));
 }
 
 static void CheckOrderOfColumns(Relation index) {

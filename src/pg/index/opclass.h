@@ -19,7 +19,6 @@ struct OpclassInfo {
     const char* metric_name;  // as annex_index_info shows it
 };
 
-inline constexpr uint16 kInfoProc = 1;
 inline constexpr uint16 kSupportProcs = 1;
 inline constexpr StrategyNumber kDistanceStrategy = 1;
 
