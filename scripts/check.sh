@@ -291,7 +291,7 @@ run_crash() {
     export ANNEX_CRASH_CYCLES ANNEX_CRASH_SEED ANNEX_ALLOCATIONS ANNEX_DIFFERENTIAL_TABLES
     export ANNEX_DIFFERENTIAL_SEED
     echo "ANNEX_CRASH_SEED=$ANNEX_CRASH_SEED ANNEX_DIFFERENTIAL_SEED=$ANNEX_DIFFERENTIAL_SEED"
-    TESTS=${TESTS:-$(cd test/t && echo 2*.pl 404*.pl | sed 's/\.pl//g')} run_tap
+    TESTS=${TESTS:-$(cd test/t && echo 2*.pl 40[34]*.pl | sed 's/\.pl//g')} run_tap
 }
 
 # Runs a command in another Debian, in a clone of this tree; see the head of this file.
