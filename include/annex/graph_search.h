@@ -131,6 +131,10 @@ class GraphSearch {
     // Whether the sweep's last pass had to leave rows out.
     [[nodiscard]] bool SweepsAgain() const noexcept { return left_out_; }
 
+    // Of a row, whether visited or not: what the search orders rows by. A squared distance, or of inner product its
+    // negative (Space::TransformQuery tells of which vectors).
+    [[nodiscard]] float DistanceOf(ConstGraphNode record) const noexcept;
+
     // Of BeginRow: what was visited and lives, the nearest first. Valid until the next search begins.
     [[nodiscard]] std::span<const VisitedNode> Nearest();
 

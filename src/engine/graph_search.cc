@@ -250,6 +250,11 @@ void GraphSearch::AddFound(ConstGraphNode record, NodeId node, float squared_dis
     found_.push_back({RoundDown(lower), node, header.more, header.heap_tid});
 }
 
+float GraphSearch::DistanceOf(ConstGraphNode record) const noexcept {
+    const float scale = record.header().row.scale;
+    return by_product_ ? -row_query_.InnerProduct(record.row(), scale) : RowDistance(record.row(), scale);
+}
+
 void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
     counters_.visits++;
     const NodeHeader& header = record.header();
@@ -264,7 +269,7 @@ void GraphSearch::Visit(NodeId node, ConstGraphNode record, bool passes) {
         } else {
             counters_.passed++;
             if (!started_over_ || !returned_.Contains(node)) AddFound(record, node, squared_distance);
-            Consider(by_product_ ? -row_query_.InnerProduct(record.row(), header.row.scale) : squared_distance);
+            Consider(by_product_ ? DistanceOf(record) : squared_distance);
         }
     }
     AddNeighbours(record, squared_distance);

@@ -54,6 +54,31 @@ TEST(GraphCalibratorTest, NothingFound) {
     EXPECT_EQ(calibrator.Choose(2, 0.9).visits, 0.0);
 }
 
+TEST(GraphCalibratorTest, WhatWasNotFoundCounts) {
+    const std::vector<TracedVisit> trace{{-kNone, 5, 1}, {4, 2, 2}, {6, 1, 3}, {7, 9, 4}, {0.5F, 8, 5}};
+    // The nearest is one that the search has not found, or the third visit.
+    GraphCalibrator calibrator;
+    calibrator.AddExact(trace, std::vector<float>{0.5F, 1, 2, 7});
+    EXPECT_EQ(calibrator.Reached(0), 0.0);
+    EXPECT_EQ(calibrator.Reached(1), 0.75);
+    calibrator.AddExact(trace, std::vector<float>{1, 2, 5, 8});
+    EXPECT_EQ(calibrator.queries(0), 2U);
+    EXPECT_EQ(calibrator.Reached(0), 0.5);
+    EXPECT_EQ(calibrator.Reached(1), 0.875);
+    EXPECT_EQ(calibrator.Choose(0, 0.5).ef, 3U);
+    EXPECT_EQ(calibrator.Choose(1, 0.75).ef, 3U);
+    EXPECT_EQ(calibrator.Choose(1, 0.99).ef, 4U);
+    // The others count for the share that those have found with as much: of the ten nearest .75 with an ef of 3.
+    for (int i = 0; i < 4; ++i)
+        calibrator.Add(std::vector<TracedVisit>{{-kNone, 5, 1}, {4, 2, 2}, {6, 1, 3}, {4.5F, 9, 4}}, 1);
+    EXPECT_EQ(calibrator.queries(1), 6U);
+    EXPECT_EQ(calibrator.Choose(1, 0.3).ef, 1U);
+    EXPECT_EQ(calibrator.Choose(1, 0.75).ef, 3U);
+    EXPECT_EQ(calibrator.Choose(1, 0.75).visits, 4.0);
+    EXPECT_EQ(calibrator.Choose(1, 0.8).ef, 4U);
+    EXPECT_EQ(calibrator.Choose(1, 0.8).visits, 5.0);
+}
+
 // The visits of a graph's searches for rows of its own, which are left out.
 class Searches {
   public:
@@ -121,6 +146,39 @@ TEST(GraphCalibratorTest, ASearchLeavesItsOwnRowOut) {
     const std::vector<TracedVisit>& trace = searches.Run(5, 3000);
     EXPECT_GT(trace.size(), searches.nodes() / 2);
     EXPECT_TRUE(std::none_of(trace.begin(), trace.end(), [](const TracedVisit& visit) { return visit.node == 5; }));
+}
+
+// By distances of all rows, as many as are wanted, without the query's own.
+TEST(NearestNodesTest, AreTheNearestOfAll) {
+    const Data data = MakeClusters(24, 700, 20, 3);
+    for (const Metric metric : testing::kMetrics) {
+        Graph graph(data, metric, {});
+        NearestNodes nearest(10);
+        std::vector<std::vector<float>> expected(3);
+        std::vector<float> y(graph.space().padded());
+        for (NodeId own = 0; own < 3; ++own) {
+            const ConstGraphNode record = graph.Record(own * 100);
+            DecodeRow(graph.space(), record.row(), record.header().row.scale, y.data());
+            nearest.AddQuery(graph.space(), graph.search().layout(), y.data(), own * 100);
+            GraphSearch search;
+            search.SetLayout(graph.search().layout());
+            search.BeginStoredRow(graph.space(), y.data(), 0);
+            for (NodeId node = 0; node < graph.nodes(); ++node)
+                if (node != own * 100) expected[own].push_back(search.DistanceOf(graph.Record(node)));
+            std::sort(expected[own].begin(), expected[own].end());
+            expected[own].resize(10);
+        }
+        for (NodeId node = 0; node < graph.nodes(); ++node) nearest.Look(node, graph.Record(node));
+        ASSERT_EQ(nearest.queries(), 3U);
+        for (size_t i = 0; i < 3; ++i) {
+            EXPECT_EQ(nearest.own(i), i * 100);
+            // Asked for again it is the same.
+            for (int again = 0; again < 2; ++again) {
+                const std::span<const float> found = nearest.Nearest(i);
+                EXPECT_TRUE(std::equal(found.begin(), found.end(), expected[i].begin(), expected[i].end()));
+            }
+        }
+    }
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // (annex/graph_calibrator.h has the arithmetic), and what scans take from it.
 //
 // The queries are rows of nodes that lie evenly spread over the pages, so that an index calibrates itself without its
-// table, in the same way each time. A few searches first go far deeper than most recalls need and tell how deep is deep
-// enough; the others go as deep as that.
+// table, in the same way each time. For a few of them the nearest rows are looked for on all pages; their searches go
+// far deeper than most recalls need and tell how deep is deep enough; the others go as deep as that.
 #include "pg/hnsw/hnsw.h"
 
 extern "C" {
@@ -19,6 +19,7 @@ extern "C" {
 #include "annex/refinement.h"
 #include "pg/guard.h"
 #include "pg/hnsw/walk.h"
+#include "pg/index/inspect.h"
 #include "pg/index/target_recall.h"
 
 namespace annex::pg::hnsw {
@@ -112,9 +113,12 @@ static constexpr double kMostQueries = 1000;
 static constexpr double kNodesPerQuery = 60;
 static constexpr uint32 kMostDraws = 1000000;
 // One in so many searches is one of those that tell how deep the others go, and one more finds 100 rows.
-static constexpr uint32 kStrides = 16;
+static constexpr uint32 kStrides = 8;
 static constexpr Size kDeepestEf = 1500;
-// What is missed beyond is nothing to speak of.
+// Where that does not find enough of the nearest rows.
+static constexpr Size kFarDeeperEf = 4 * kDeepestEf;
+static constexpr double kEnoughReached = 0.995;
+// Of what can be reached; what is missed beyond is nothing to speak of.
 static constexpr double kDeepRecall = 0.9993;
 // Of what is missed, so much less is aimed at, for what some hundred rows tell is not exact, and searches for 100 rows
 // would find a little less than asked for.
@@ -126,6 +130,7 @@ static constexpr BlockNumber kPagesCounted = 256;
 // The engine's objects.
 struct Engine {
     GraphCalibrator calibrator;
+    NearestNodes exact{GraphCalibrator::kKs[GraphCalibrator::kKCount - 1]};
     std::vector<TracedVisit> trace;
 };
 
@@ -183,32 +188,46 @@ static double EstimateNodes(Calibration* calibration) {
     return pages == 0 ? 0 : nodes * (blocks - 1) / pages;
 }
 
-// Searches for the row of a node, if there is a live one, with this ef; it counts for the first `deepest` + 1 ks.
-static void SearchDeep(Calibration* calibration, NodeId node, Size ef, Size deepest) {
+// Searches for the row that lies in calibration->row, into the trace.
+static void Search(Calibration* calibration, NodeId node, Size ef) {
     Walker* walker = &calibration->walker;
-    if (!CopyNode(walker, node, calibration->copy)) return;
-    const ConstGraphNode record(walker->places.node, calibration->copy);
-    if (record.header().state != NodeState::kLive) return;
-    const Space& space = SpaceOf(*walker->cached);
     Guard([&] {
-        NodeRows(space, calibration->walker.places.node).Decode(record.row(), record.header().row, calibration->row);
         calibration->engine->trace.clear();
-        walker->search->BeginStoredRow(space, calibration->row, kMostEntriesKnown);
+        walker->search->BeginStoredRow(SpaceOf(*walker->cached), calibration->row, kMostEntriesKnown);
         walker->search->LeaveOut(node);
     });
     RunRound(walker, ef, true, nullptr, 0);
-    Guard([&] { calibration->engine->calibrator.Add(calibration->engine->trace, deepest); });
 }
 
-// Searches for one in kStrides of the rows at `draws` places that lie evenly spread, from the first-th on.
+// The row of a node into calibration->row; false: no live node is there.
+static bool ReadRow(Calibration* calibration, NodeId node) {
+    const Walker& walker = calibration->walker;
+    if (!CopyNode(&calibration->walker, node, calibration->copy)) return false;
+    const ConstGraphNode record(walker.places.node, calibration->copy);
+    if (record.header().state != NodeState::kLive) return false;
+    Guard([&] {
+        NodeRows(SpaceOf(*walker.cached), walker.places.node)
+            .Decode(record.row(), record.header().row, calibration->row);
+    });
+    return true;
+}
+
+// The i-th of `draws` places that lie evenly spread.
+static NodeId PlaceOf(const Calibration& calibration, uint32 i, uint32 draws) {
+    const NodePlaces& places = calibration.walker.places;
+    const double count = static_cast<double>(RelationGetNumberOfBlocks(calibration.index) - 1) * places.slots_per_page;
+    Random random(i);
+    return static_cast<NodeId>((i + random.Uniform()) / draws * count) + places.At(1, 0);
+}
+
+// Searches for one in kStrides of the rows, from the first-th on; they count for the first `deepest` + 1 ks.
 static void SearchStride(Calibration* calibration, uint32 draws, uint32 first, Size ef, Size deepest) {
-    const NodePlaces& places = calibration->walker.places;
-    const double count = static_cast<double>(RelationGetNumberOfBlocks(calibration->index) - 1) * places.slots_per_page;
     for (uint32 i = first; i < draws; i += kStrides) {
         ANNEX_VACUUM_DELAY_POINT();
-        Random random(i);
-        const auto node = static_cast<NodeId>((i + random.Uniform()) / draws * count) + places.At(1, 0);
-        SearchDeep(calibration, node, ef, deepest);
+        const NodeId node = PlaceOf(*calibration, i, draws);
+        if (!ReadRow(calibration, node)) continue;
+        Search(calibration, node, ef);
+        Guard([&] { calibration->engine->calibrator.Add(calibration->engine->trace, deepest); });
     }
 }
 
@@ -220,16 +239,77 @@ static uint32 Draws(const Calibration& calibration) {
     return static_cast<uint32>(std::min(queries * places / calibration.nodes, static_cast<double>(kMostDraws)));
 }
 
+// ---- Those whose nearest rows are known ----
+
+// Queries that there is memory for.
+static size_t MostExact(const Calibration& calibration) {
+    constexpr Size kBytesPerDimension = 64;
+    constexpr size_t kFewest = 8;
+    const Size memory = static_cast<Size>(maintenance_work_mem) * 1024 / 2;
+    return std::max(memory / (kBytesPerDimension * SpaceOf(*calibration.walker.cached).padded()), kFewest);
+}
+
+static void ChooseExact(Calibration* calibration, uint32 draws) {
+    NearestNodes* exact = &calibration->engine->exact;
+    const size_t most = MostExact(*calibration);
+    for (uint32 i = 0; i < draws && exact->queries() < most; i += kStrides) {
+        const NodeId node = PlaceOf(*calibration, i, draws);
+        if (!ReadRow(calibration, node)) continue;
+        const Walker& walker = calibration->walker;
+        Guard([&] { exact->AddQuery(SpaceOf(*walker.cached), walker.places.node, calibration->row, node); });
+    }
+}
+
+// Their nearest rows, by all pages.
+static void LookAtAll(Calibration* calibration) {
+    const Walker& walker = calibration->walker;
+    BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
+    Page page = static_cast<Page>(palloc(BLCKSZ));
+    const BlockNumber blocks = RelationGetNumberOfBlocks(calibration->index);
+    for (BlockNumber block = 1; block < blocks; block++) {
+        ANNEX_VACUUM_DELAY_POINT();
+        CopyPage(calibration->index, block, strategy, page);
+        if (PageIsNew(page) || (PageIsOurs(page) && KindOf(page) != PageKind::kNodes)) continue;
+        const NodePage nodes = NodePage::Open(calibration->index, block, page, walker.places);
+        for (uint16 slot = 0; slot < nodes.header->slots; slot++) {
+            if (nodes.Find(walker.places, walker.value_bytes, slot) != RecordKind::kNode) continue;
+            const ConstGraphNode node(walker.places.node, reinterpret_cast<const uint8*>(nodes.record(slot)));
+            if (node.header().state != NodeState::kLive) continue;
+            Guard([&] { calibration->engine->exact.Look(walker.places.At(block, slot), node); });
+        }
+    }
+    pfree(page);
+    FreeAccessStrategy(strategy);
+}
+
+static void SearchExact(Calibration* calibration, Size ef) {
+    Engine* engine = calibration->engine;
+    engine->calibrator = GraphCalibrator();
+    for (size_t i = 0; i < engine->exact.queries(); i++) {
+        ANNEX_VACUUM_DELAY_POINT();
+        const NodeId node = engine->exact.own(i);
+        if (!ReadRow(calibration, node)) continue;
+        Search(calibration, node, ef);
+        Guard([&] { engine->calibrator.AddExact(engine->trace, engine->exact.Nearest(i)); });
+    }
+}
+
+// ---- All of it ----
+
 static Size DeepEnough(const GraphCalibrator& calibrator, Size which) {
-    return std::min(std::max(calibrator.Choose(which, kDeepRecall).ef, 2 * GraphCalibrator::kKs[which]), kDeepestEf);
+    const double recall = kDeepRecall * calibrator.Reached(which);
+    return std::min(std::max(calibrator.Choose(which, recall).ef, 2 * GraphCalibrator::kKs[which]), kDeepestEf);
 }
 
 static bool SearchAll(Calibration* calibration) {
     const GraphCalibrator& calibrator = calibration->engine->calibrator;
     const uint32 draws = Draws(*calibration);
     const Size last = GraphCalibrator::kKCount - 1;
-    SearchStride(calibration, draws, 0, kDeepestEf, last);
+    ChooseExact(calibration, draws);
+    LookAtAll(calibration);
+    SearchExact(calibration, kDeepestEf);
     if (calibrator.queries(0) == 0) return false;
+    if (calibrator.Reached(last - 1) < kEnoughReached) SearchExact(calibration, kFarDeeperEf);
     const Size for_most = DeepEnough(calibrator, last);
     const Size for_few = DeepEnough(calibrator, last - 1);
     for (uint32 first = 1; first < kStrides; first++) {
