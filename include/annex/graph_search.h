@@ -179,6 +179,7 @@ class GraphSearch {
         return by_product_ ? (squared_distance - query_squared_norm_ - squared_norm) / 2 : squared_distance;
     }
     void Push(Entry entry);
+    void KeepLeast();
     void Forget();
     void SortMore();
     void PutAway();
@@ -207,6 +208,7 @@ class GraphSearch {
     size_t ef_ = 0;
     std::vector<Entry> frontier_;  // a heap
     std::vector<Entry> beyond_;    // not worth a visit in this round, in no order
+    std::vector<uint32_t> slots_;  // of KeepLeast: places in frontier_ by node
     bool forgotten_ = false;       // entries were given up to save memory
     PlaceSet visited_;
     PlaceSet returned_;             // in earlier rounds

@@ -23,7 +23,7 @@ static bool Before(const FoundNode& a, const FoundNode& b) noexcept {
 
 void GraphSearch::Reset(const Space& space, size_t max_entries) {
     space_ = &space;
-    max_entries_ = std::max<size_t>(max_entries, 256);
+    max_entries_ = std::clamp<size_t>(max_entries, 256, UINT32_MAX / 4);
     y_.resize(space.padded());
     frontier_.clear();
     beyond_.clear();
@@ -132,15 +132,34 @@ void GraphSearch::Push(Entry entry) {
     std::push_heap(frontier_.begin(), frontier_.end(), After{});
 }
 
+// Of entries of the same node keeps the least.
+void GraphSearch::KeepLeast() {
+    constexpr uint64_t kSpread = 0x9E3779B97F4A7C15;
+    constexpr uint32_t kEmpty = UINT32_MAX;
+    const int bits = std::max(static_cast<int>(std::bit_width(2 * frontier_.size())), 1);
+    const size_t mask = (size_t{1} << bits) - 1;
+    slots_.assign(mask + 1, kEmpty);
+    uint32_t kept = 0;
+    for (const Entry entry : frontier_) {
+        size_t slot = (entry.node() * kSpread) >> (64 - bits);
+        while (slots_[slot] != kEmpty && frontier_[slots_[slot]].node() != entry.node()) slot = (slot + 1) & mask;
+        if (slots_[slot] == kEmpty) {
+            slots_[slot] = kept;
+            frontier_[kept++] = entry;
+        } else {
+            Entry& other = frontier_[slots_[slot]];
+            other = std::min(other, entry);
+        }
+    }
+    frontier_.erase(frontier_.begin() + kept, frontier_.end());
+}
+
 // Takes out what is there twice and what has been visited; if that is not half of all, gives up the farther half.
 void GraphSearch::Forget() {
     frontier_.insert(frontier_.end(), beyond_.begin(), beyond_.end());
     beyond_.clear();
     std::erase_if(frontier_, [this](Entry entry) { return visited_.Contains(entry.node()); });
-    std::sort(frontier_.begin(), frontier_.end(),
-              [](Entry a, Entry b) { return a.node() < b.node() || (a.node() == b.node() && a < b); });
-    const auto same = [](Entry a, Entry b) { return a.node() == b.node(); };
-    frontier_.erase(std::unique(frontier_.begin(), frontier_.end(), same), frontier_.end());
+    KeepLeast();
     if (frontier_.size() > max_entries_ / 2) {
         const auto half = frontier_.begin() + static_cast<ptrdiff_t>(max_entries_ / 2);
         std::nth_element(frontier_.begin(), half, frontier_.end());
