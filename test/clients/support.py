@@ -89,11 +89,20 @@ def fresh_database(name):
     return name
 
 
+# Options of an index on a few points, by its access method: pgvector's two and annex's own.
+OPTIONS = {"hnsw": {"m": 4, "ef_construction": 8}, "ivf": {"lists": 1}, "ivfflat": {"lists": 1}}
+
+
+def with_options(method):
+    return "WITH (" + ", ".join(f"{name} = {value}" for name, value in OPTIONS[method].items()) + ")"
+
+
 def access_methods(database, operator_class="vector_l2_ops"):
-    """Which of ivf and pgvector's ivfflat there are, with this operator class."""
+    """Those access methods that have this operator class."""
+    methods = ", ".join(f"'{method}'" for method in OPTIONS)
     return ask(database, f"""
         SELECT a.amname FROM pg_am a JOIN pg_opclass o ON o.opcmethod = a.oid
-            WHERE a.amname IN ('ivf', 'ivfflat') AND o.opcname = '{operator_class}' ORDER BY 1""").split()
+            WHERE a.amname IN ({methods}) AND o.opcname = '{operator_class}' ORDER BY 1""").split()
 
 
 def index_of(database, index):

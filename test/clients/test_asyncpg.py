@@ -65,14 +65,18 @@ class Asyncpg(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual([tuple(r) for r in await self.connection.fetch(f"SELECT * FROM {kind}s")], records)
 
     async def test_prepared_query_by_index(self):
-        await self.connection.execute("CREATE INDEX ON vectors USING ivf (embedding vector_l2_ops)")
-        await self.connection.execute("SET enable_seqscan = off")
-        query = await self.connection.prepare("SELECT id FROM vectors ORDER BY embedding <-> $1 LIMIT 4")
-        # more often than PostgreSQL makes plans for single values
-        for _ in range(8):
-            for point in support.POINTS.values():
-                ids = [row[0] for row in await query.fetch(Vector(point))]
-                self.assertEqual(ids, support.by_distance(support.l2, query=point)[:4])
+        for method in ("ivf", "hnsw"):
+            with self.subTest(method=method):
+                await self.connection.execute(f"CREATE INDEX by_{method} ON vectors USING {method} "
+                                              "(embedding vector_l2_ops)")
+                await self.connection.execute("SET enable_seqscan = off")
+                query = await self.connection.prepare("SELECT id FROM vectors ORDER BY embedding <-> $1 LIMIT 4")
+                # more often than PostgreSQL makes plans for single values
+                for _ in range(8):
+                    for point in support.POINTS.values():
+                        ids = [row[0] for row in await query.fetch(Vector(point))]
+                        self.assertEqual(ids, support.by_distance(support.l2, query=point)[:4])
+                await self.connection.execute(f"DROP INDEX by_{method}")
 
     async def test_wrong_dimensions(self):
         with self.assertRaisesRegex(asyncpg.DataError, "expected 4 dimensions, not 3"):

@@ -22,8 +22,8 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Avg, Sum
 from django.db.models.functions import Cast
 from pgvector import HalfVector, SparseVector
-from pgvector.django import (BitField, CosineDistance, HalfVectorField, HammingDistance, IvfflatIndex, JaccardDistance,
-                             L1Distance, L2Distance, MaxInnerProduct, SparseVectorField, VectorExtension, VectorField)
+from pgvector.django import (BitField, CosineDistance, HalfVectorField, HammingDistance, HnswIndex, IvfflatIndex,
+                             JaccardDistance, L1Distance, L2Distance, MaxInnerProduct, SparseVectorField, VectorExtension, VectorField)
 
 FUNCTIONS = {"<->": L2Distance, "<#>": MaxInnerProduct, "<=>": CosineDistance, "<+>": L1Distance}
 
@@ -135,11 +135,33 @@ class Django(unittest.TestCase):
                 self.assertEqual(self.nearest_by_index(column, query), support.by_distance(support.cosine)[:3])
                 transaction.set_rollback(True)
 
-    def test_index_on_an_expression(self):
+    def test_hnsw_index(self):
+        for column, kind in (("vector", "vector"), ("half", "halfvec")):
+            with self.subTest(column=column), transaction.atomic():
+                self.add_index(HnswIndex(fields=[column], name=f"hnsw_{column}", m=4, ef_construction=8,
+                                         opclasses=[f"{kind}_cosine_ops"]),
+                               f"USING hnsw ({column} {kind}_cosine_ops) WITH (m='4', ef_construction='8')")
+                query = support.QUERY if kind == "vector" else HalfVector(support.QUERY)
+                self.assertEqual(self.nearest_by_index(column, query), support.by_distance(support.cosine)[:3])
+                transaction.set_rollback(True)
+
+    def test_hnsw_index_of_bits(self):
         with transaction.atomic():
-            cast = OpClass(Cast("vector", HalfVectorField(dimensions=4)), name="halfvec_ip_ops")
-            self.add_index(IvfIndex(cast, name="ivf_cast"), "((vector)::halfvec(4)) halfvec_ip_ops")
+            self.add_index(HnswIndex(fields=["bits"], name="hnsw_bits", opclasses=["bit_hamming_ops"]),
+                           "USING hnsw (bits bit_hamming_ops)")
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+            ordered = Item.objects.order_by(HammingDistance("bits", support.BITS_QUERY))[:3]
+            self.assertIn("Index Scan", ordered.explain())
+            self.assertEqual([item.id for item in ordered], support.by_distance(support.hamming)[:3])
             transaction.set_rollback(True)
+
+    def test_index_on_an_expression(self):
+        for make in (IvfIndex, HnswIndex):
+            with self.subTest(index=make.__name__), transaction.atomic():
+                cast = OpClass(Cast("vector", HalfVectorField(dimensions=4)), name="halfvec_ip_ops")
+                self.add_index(make(cast, name="of_cast"), "((vector)::halfvec(4)) halfvec_ip_ops")
+                transaction.set_rollback(True)
 
 
 if __name__ == "__main__":

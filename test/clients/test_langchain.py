@@ -9,7 +9,8 @@ support.require("langchain_postgres", "langchain_core", "psycopg")
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_postgres import Column, PGEngine, PGVector, PGVectorStore
-from langchain_postgres.v2.indexes import BaseIndex, DistanceStrategy, IVFFlatIndex, IVFFlatQueryOptions
+from langchain_postgres.v2.indexes import (BaseIndex, DistanceStrategy, HNSWIndex, HNSWQueryOptions, IVFFlatIndex,
+                                           IVFFlatQueryOptions)
 from langchain_postgres.vectorstores import DistanceStrategy as OlderStrategy
 
 IDS = {number: f"00000000-0000-0000-0000-{number:012}" for number in support.POINTS}
@@ -136,6 +137,10 @@ class PGVectorStoreTest(unittest.TestCase):
             self.skipTest("there is no access method ivfflat in this annex")
         self.check_index(self.store(index_query_options=IVFFlatQueryOptions(probes=1)),
                          IVFFlatIndex(name="by_ivfflat", lists=1), "ivfflat")
+
+    def test_hnsw_index(self):
+        self.check_index(self.store(index_query_options=HNSWQueryOptions(ef_search=10)),
+                         HNSWIndex(name="by_hnsw", m=4, ef_construction=8), "hnsw")
 
 
 if __name__ == "__main__":

@@ -39,11 +39,14 @@ class Store:
 
     def setUp(self):
         self.database = support.fresh_database("llamaindex")
-        self.store = PGVectorStore.from_params(
-            connection_string=support.url("psycopg2", self.database),
-            async_connection_string=support.url("asyncpg", self.database), table_name="points", embed_dim=4,
-            use_halfvec=self.use_halfvec, use_jsonb=True, hybrid_search=True)
+        self.store = self.make_store("points", hybrid_search=True)
         self.assertEqual(self.store.add(nodes()), [str(n) for n in support.POINTS])
+
+    def make_store(self, table, **options):
+        return PGVectorStore.from_params(
+            connection_string=support.url("psycopg2", self.database),
+            async_connection_string=support.url("asyncpg", self.database), table_name=table, embed_dim=4,
+            use_halfvec=self.use_halfvec, use_jsonb=True, **options)
 
     def tearDown(self):
         asyncio.run(self.store.close())
@@ -93,11 +96,26 @@ class Store:
         for method in support.access_methods(self.database, f"{kind}_cosine_ops"):
             with self.subTest(method=method):
                 support.ask(self.database, f"CREATE INDEX by_{method} ON data_points USING {method} "
-                            f"(embedding {kind}_cosine_ops) WITH (lists = 1)")
+                            f"(embedding {kind}_cosine_ops) {support.with_options(method)}")
                 support.ask(self.database, f"ALTER DATABASE {self.database} SET enable_seqscan = off")
                 asyncio.run(self.store.close())
                 self.assertEqual(self.store.query(query(k=3), ivfflat_probes=1).ids, COSINE[:3])
                 support.ask(self.database, f"DROP INDEX by_{method}")
+
+    def test_hnsw_index_of_its_own(self):
+        operator_class = "halfvec_cosine_ops" if self.use_halfvec else "vector_cosine_ops"
+        store = self.make_store("graph", hnsw_kwargs={"hnsw_m": 4, "hnsw_ef_construction": 8, "hnsw_ef_search": 3,
+                                                      "hnsw_dist_method": operator_class})
+        try:
+            # the index is made before there are rows
+            store.add(nodes())
+            self.assertEqual(support.index_of(self.database, "data_graph_embedding_idx"), f"hnsw {operator_class}")
+            support.ask(self.database, f"ALTER DATABASE {self.database} SET enable_seqscan = off")
+            asyncio.run(store.close())
+            self.assertEqual(store.query(query()).ids, COSINE[:3])
+            self.assertEqual(store.query(query(), hnsw_ef_search=10).ids, COSINE)
+        finally:
+            asyncio.run(store.close())
 
     def test_delete(self):
         # the document of points 5 and 6

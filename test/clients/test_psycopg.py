@@ -99,12 +99,35 @@ class Psycopg(unittest.TestCase):
             for kind, make in (("vector", Vector), ("halfvec", HalfVector)):
                 with self.subTest(method=method, kind=kind), self.connection.transaction(force_rollback=True):
                     self.connection.execute(f"CREATE INDEX ON {kind}s USING {method} (embedding {kind}_cosine_ops) "
-                                            "WITH (lists = 1)")
+                                            + support.with_options(method))
                     self.connection.execute("SET LOCAL enable_seqscan = off")
                     query = f"SELECT id FROM {kind}s ORDER BY embedding <=> %s LIMIT 3"
                     parameters = (make(support.QUERY),)
                     self.assertIn("Index Scan", self.column("EXPLAIN " + query, parameters)[1])
                     self.assertEqual(self.column(query, parameters), support.by_distance(support.cosine)[:3])
+
+    def test_hnsw_settings(self):
+        with self.connection.transaction(force_rollback=True):
+            self.connection.execute("CREATE INDEX ON vectors USING hnsw (embedding vector_l2_ops)")
+            self.connection.execute("SET LOCAL enable_seqscan = off")
+            query = "SELECT id FROM vectors ORDER BY embedding <-> %s"
+            parameters = (Vector(support.QUERY),)
+            nearest = support.by_distance(support.l2)
+            self.connection.execute("SET LOCAL hnsw.ef_search = 2")
+            self.assertEqual(self.column(query, parameters), nearest[:2])
+            self.connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+            self.assertEqual(self.column(query, parameters), nearest)
+
+    def test_hnsw_indexes_of_bits(self):
+        for operator, distance in support.BIT_DISTANCES.items():
+            name = distance.__name__
+            with self.subTest(name=name), self.connection.transaction(force_rollback=True):
+                self.connection.execute(f"CREATE INDEX ON bits USING hnsw (embedding bit_{name}_ops)")
+                self.connection.execute("SET LOCAL enable_seqscan = off")
+                query = f"SELECT id FROM bits ORDER BY embedding {operator.replace('%', '%%')} %s LIMIT 3"
+                parameters = (Bit(support.BITS_QUERY),)
+                self.assertIn("Index Scan", self.column("EXPLAIN " + query, parameters)[1])
+                self.assertEqual(self.column(query, parameters), support.by_distance(distance)[:3])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ KINDS = {"vector": Vector, "halfvec": HalfVector, "sparsevec": SparseVector}
 class Psycopg2(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.connection = psycopg2.connect(dbname=support.fresh_database("psycopg2"))
+        cls.database = support.fresh_database("psycopg2")
+        cls.connection = psycopg2.connect(dbname=cls.database)
         cls.addClassCleanup(cls.connection.close)
         cls.connection.autocommit = True
         cls.cursor = cls.connection.cursor()
@@ -61,6 +62,19 @@ class Psycopg2(unittest.TestCase):
             with self.subTest(operator=operator):
                 query = f"SELECT id FROM bits ORDER BY embedding {operator.replace('%', '%%')} %s"
                 self.assertEqual(self.column(query, (support.BITS_QUERY,)), support.by_distance(distance))
+
+    def test_indexes(self):
+        for method in support.access_methods(self.database):
+            for kind, make in (("vector", Vector), ("halfvec", HalfVector)):
+                with self.subTest(method=method, kind=kind):
+                    self.cursor.execute(f"CREATE INDEX by_{method} ON {kind}s USING {method} "
+                                        f"(embedding {kind}_l2_ops) {support.with_options(method)}")
+                    self.cursor.execute("SET enable_seqscan = off")
+                    query = f"SELECT id FROM {kind}s ORDER BY embedding <-> %s LIMIT 3"
+                    parameters = (make(support.QUERY),)
+                    self.assertIn("Index Scan", self.column("EXPLAIN " + query, parameters)[1])
+                    self.assertEqual(self.column(query, parameters), support.by_distance(support.l2)[:3])
+                    self.cursor.execute(f"RESET enable_seqscan; DROP INDEX by_{method}")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Models:
             for name, classes in (("vector", "vector_cosine_ops"), ("half", "halfvec_l2_ops")):
                 with self.subTest(method=method, column=name):
                     index = Index(f"by_{method}_{name}", getattr(Item, name), postgresql_using=method,
-                                  postgresql_with={"lists": 1}, postgresql_ops={name: classes})
+                                  postgresql_with=support.OPTIONS[method], postgresql_ops={name: classes})
                     self.addCleanup(Item.__table__.indexes.discard, index)
                     index.create(self.engine)
                     self.addCleanup(index.drop, self.engine)
@@ -123,7 +123,7 @@ class Models:
         for method in methods:
             with self.subTest(method=method):
                 quantized = cast(func.binary_quantize(Item.vector), BIT(4)).label("code")
-                index = Index(f"by_{method}_code", quantized, postgresql_using=method, postgresql_with={"lists": 1},
+                index = Index(f"by_{method}_code", quantized, postgresql_using=method, postgresql_with=support.OPTIONS[method],
                               postgresql_ops={"code": "bit_hamming_ops"})
                 self.addCleanup(Item.__table__.indexes.discard, index)
                 index.create(self.engine)
