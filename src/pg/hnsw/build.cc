@@ -45,7 +45,7 @@ static void CheckDimensions(uint32 dimensions, Metric metric, Size value_bytes, 
     while (most > 1 && !NodesFit(static_cast<uint32>(PaddedDimensions(most)), metric, value_bytes, m)) most--;
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("column cannot have more than %u dimensions for hnsw index", most),
-                    errhint("An ivf index can have up to %zu.", kMostDimensions)));
+                    most >= kMostDimensions ? 0 : errhint("An ivf index can have up to %zu.", kMostDimensions)));
 }
 
 void FillMeta(Relation index, MetaPage* meta) {
