@@ -69,5 +69,13 @@ VACUUM (INDEX_CLEANUP on) nothing;
 SELECT annex_verify('nothing_v', true), rows, nodes, dead_nodes FROM annex_index_info('nothing_v');
 SELECT nodes_linked FROM annex_maintain('nothing_v', true);
 
-DROP TABLE looked_at, nothing;
+-- Of clusters far from each other, more than there are rows to start from, those become one that searches do not find.
+CREATE TABLE clusters (id int, v vector(16));
+INSERT INTO clusters SELECT i, ARRAY(SELECT (sin(i / 20 * 12.9898 + j * 78.233 + i / 20 * j * .37) * 10 + sin(i * 7.31 + j * 3.17 + i * j * .11) / 2)::real
+	FROM generate_series(1, 16) j)::vector FROM generate_series(0, 19999) i;
+CREATE INDEX clusters_v ON clusters USING hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 16);
+SELECT entry_nodes > 256 FROM annex_index_info('clusters_v');
+SELECT annex_verify('clusters_v', true);
+
+DROP TABLE looked_at, nothing, clusters;
 DROP FUNCTION random_vector;

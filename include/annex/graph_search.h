@@ -117,6 +117,7 @@ class GraphSearch {
     }
     // Whether as many rows as ef says have been found.
     [[nodiscard]] bool FoundEnough() const noexcept { return best_.size() >= ef_; }
+    [[nodiscard]] bool Visited(NodeId node) const noexcept { return visited_.Contains(node); }
     // True when no node is known that has not been visited, or ever was and had to be forgotten.
     [[nodiscard]] bool Exhausted();
 

@@ -96,8 +96,8 @@ void ReadMean(Relation index, const MetaPage& meta, float* mean) {
 }
 
 static CachedIndex* Load(Relation index, const MetaPage& meta, MemoryContext owner) {
-    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 + kMostEntries * EntryTable::BytesPerEntry(meta.padded) +
-                       BufferHints::BytesFor(index);
+    const Size bytes = sizeof(CachedIndex) + meta.padded * 8 +
+                       meta.entry_count * EntryTable::BytesPerEntry(meta.padded) + BufferHints::BytesFor(index);
     MakeRoom(bytes);
 
     CachedIndex* entry = nullptr;
@@ -202,6 +202,11 @@ void RefreshEntries(CachedIndex* cached, Relation index, const MetaPage& meta) {
     cached->entries_version = meta.entries_version;
     cached->entry_count = meta.entry_count;
     cached->freed = meta.freed;
+}
+
+void AddToEntries(CachedIndex* cached, NodeId node, ConstGraphNode record) {
+    Guard([&] { cached->table->Add(node, record.row(), record.header().row); });
+    cached->entry_count++;
 }
 
 const Space& SpaceOf(const CachedIndex& cached) {

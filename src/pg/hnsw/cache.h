@@ -19,6 +19,9 @@ struct CachedIndex;
 // nothing of them.
 void RefreshEntries(CachedIndex* cached, Relation index, const MetaPage& meta);
 
+// Adds one that the caller has just made an entry of the index.
+void AddToEntries(CachedIndex* cached, NodeId node, ConstGraphNode record);
+
 [[nodiscard]] const Space& SpaceOf(const CachedIndex& cached);
 [[nodiscard]] const EntryTable& EntriesOf(const CachedIndex& cached);
 

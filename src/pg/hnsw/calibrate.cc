@@ -15,7 +15,6 @@ extern "C" {
 #include <cmath>
 
 #include "annex/graph_calibrator.h"
-#include "annex/random.h"
 #include "annex/refinement.h"
 #include "pg/guard.h"
 #include "pg/hnsw/walk.h"
@@ -111,7 +110,6 @@ static constexpr double kFewestQueries = 250;
 static constexpr double kMostQueries = 1000;
 // A query takes about as long as inserting ten rows, and what it tells of a recall of .95 is off by some .12 / sqrt(n).
 static constexpr double kNodesPerQuery = 60;
-static constexpr uint32 kMostDraws = 1000000;
 // One in so many searches is one of those that tell how deep the others go, and one more finds 100 rows.
 static constexpr uint32 kStrides = 8;
 static constexpr Size kDeepestEf = 1500;
@@ -212,12 +210,8 @@ static bool ReadRow(Calibration* calibration, NodeId node) {
     return true;
 }
 
-// The i-th of `draws` places that lie evenly spread.
 static NodeId PlaceOf(const Calibration& calibration, uint32 i, uint32 draws) {
-    const NodePlaces& places = calibration.walker.places;
-    const double count = static_cast<double>(RelationGetNumberOfBlocks(calibration.index) - 1) * places.slots_per_page;
-    Random random(i);
-    return static_cast<NodeId>((i + random.Uniform()) / draws * count) + places.At(1, 0);
+    return DrawnPlace(calibration.walker.places, RelationGetNumberOfBlocks(calibration.index), i, draws);
 }
 
 // Searches for one in kStrides of the rows, from the first-th on; they count for the first `deepest` + 1 ks.
@@ -231,12 +225,10 @@ static void SearchStride(Calibration* calibration, uint32 draws, uint32 first, S
     }
 }
 
-// As many places as hold the queries that are wanted.
 static uint32 Draws(const Calibration& calibration) {
     const double queries = std::clamp(calibration.nodes / kNodesPerQuery, kFewestQueries, kMostQueries);
-    const double places = static_cast<double>(RelationGetNumberOfBlocks(calibration.index) - 1) *
-                          calibration.walker.places.slots_per_page;
-    return static_cast<uint32>(std::min(queries * places / calibration.nodes, static_cast<double>(kMostDraws)));
+    return DrawsFor(calibration.walker.places, RelationGetNumberOfBlocks(calibration.index), calibration.nodes,
+                    queries);
 }
 
 // ---- Those whose nearest rows are known ----
@@ -329,14 +321,23 @@ static void FillIn(const Calibration& calibration, MetaPage* meta) {
     }
 }
 
+static MetaPage CurrentMeta(Relation index) {
+    MetaPage meta;
+    ReadMeta(index, &meta);
+    return meta;
+}
+
 // Fills in the calibration of `meta`, or clears it where there are few nodes.
-static void Calibrate(Relation index, MetaPage* meta) {
+static void Calibrate(Relation index, MetaPage* meta, bool logged) {
     static_assert(kCalibratedKs == GraphCalibrator::kKCount);
     memset(meta->calibration, 0, sizeof meta->calibration);
     meta->calibrated_nodes = 0;
     Calibration calibration = Prepare(index, *meta);
     calibration.nodes = EstimateNodes(&calibration);
-    if (calibration.nodes < kFewestNodes || !SearchAll(&calibration)) return;
+    if (calibration.nodes < kFewestNodes) return;
+    CoverNodes(index, calibration.nodes, logged);
+    RefreshEntries(calibration.walker.cached, index, CurrentMeta(index));
+    if (!SearchAll(&calibration)) return;
     FillIn(calibration, meta);
     meta->calibrated_nodes = calibration.nodes;
 }
@@ -361,7 +362,7 @@ void CalibrateIndex(Relation index, bool logged) {
     MemoryContext old_context = MemoryContextSwitchTo(context);
     MetaPage meta;
     ReadMeta(index, &meta);
-    Calibrate(index, &meta);
+    Calibrate(index, &meta, logged);
     WriteCalibration(index, meta, logged);
     MemoryContextSwitchTo(old_context);
     MemoryContextDelete(context);

@@ -31,33 +31,57 @@ static Buffer LockedMetaPage(Relation index) {
     return buffer;
 }
 
+namespace {
+
+// A record of changes to pages, or these alone: a build logs all pages at its end, and replay must not meet changes of
+// pages that it has not seen.
+class PageRecord {
+  public:
+    PageRecord(Relation index, bool logged) : state_(logged ? GenericXLogStart(index) : nullptr) {}
+
+    // A page that is to be changed, exclusively locked until after Finish().
+    [[nodiscard]] Page Change(Buffer buffer, int flags = 0) {
+        if (state_ != nullptr) return GenericXLogRegisterBuffer(state_, buffer, flags);
+        MarkBufferDirty(buffer);
+        return BufferGetPage(buffer);
+    }
+    void Finish() {
+        if (state_ != nullptr) GenericXLogFinish(state_);
+    }
+
+  private:
+    GenericXLogState* state_;
+};
+
+}  // namespace
+
 // ---- Node pages ----
 
 // Names a node page on the meta page, where a backend that has none looks first.
-static void NoteNodePage(Relation index, BlockNumber block) {
+static void NoteNodePage(Relation index, BlockNumber block, bool logged) {
     Buffer buffer = LockedMetaPage(index);
-    GenericXLogState* state = GenericXLogStart(index);
-    MetaOf(GenericXLogRegisterBuffer(state, buffer, 0))->insert = block;
-    GenericXLogFinish(state);
+    PageRecord record(index, logged);
+    MetaOf(record.Change(buffer))->insert = block;
+    record.Finish();
     UnlockReleaseBuffer(buffer);
 }
 
-BlockNumber AddNodePage(Relation index, const NodePlaces& places) {
+BlockNumber AddNodePage(Relation index, const NodePlaces& places, bool logged) {
     if (RelationGetNumberOfBlocks(index) >= places.MaxBlock())
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("index \"%s\" cannot have more than %u blocks",
                                                                  RelationGetRelationName(index), places.MaxBlock())));
     Buffer buffer = NewPage(index);
     const BlockNumber block = BufferGetBlockNumber(buffer);
-    GenericXLogState* state = GenericXLogStart(index);
-    NodePage::Init(GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE), places);
+    PageRecord record(index, logged);
+    NodePage::Init(record.Change(buffer, GENERIC_XLOG_FULL_IMAGE), places);
     ANNEX_STOP_POINT("hnsw-extend-nodes-before-record");
-    GenericXLogFinish(state);
+    record.Finish();
     UnlockReleaseBuffer(buffer);
     ANNEX_STOP_POINT("hnsw-extend-nodes-after-record");
     // A page of one node is full as soon as anybody could look for it.
     if (places.area() / places.LeastRecordBytes() == 1) return block;
-    NoteNodePage(index, block);
+    NoteNodePage(index, block, logged);
     // So that another backend finds the page: the map is searched from its root.
     RecordPageWithFreeSpace(index, block, FreeSpaceFor(places.area()));
     FreeSpaceMapVacuumRange(index, block, block + 1);
@@ -83,21 +107,21 @@ static Buffer LockLast(Relation index, const ChainEnds& chain, Open open) {
 // A record that puts something at the end of a chain: on its last page or, without room there, on a new one.
 // open(block, page) checks a page; has_room(page), append(page) and, to make a page, init(page).
 template <typename Open, typename HasRoom, typename Init, typename Append>
-static void AppendToChain(Relation index, ChainEnds MetaPage::*chain, uint32 entries, Open open, HasRoom has_room,
-                          Init init, Append append) {
+static void AppendToChain(Relation index, bool logged, ChainEnds MetaPage::*chain, uint32 entries, Open open,
+                          HasRoom has_room, Init init, Append append) {
     Buffer meta_buffer = LockedMetaPage(index);
     const ChainEnds ends = MetaOf(BufferGetPage(meta_buffer))->*chain;
     Buffer last_buffer = LockLast(index, ends, open);
     const bool extend = !BufferIsValid(last_buffer) || !has_room(BufferGetPage(last_buffer));
     Buffer new_buffer = extend ? NewPage(index) : InvalidBuffer;
 
-    GenericXLogState* state = GenericXLogStart(index);
-    MetaPage* meta = MetaOf(GenericXLogRegisterBuffer(state, meta_buffer, 0));
+    PageRecord record(index, logged);
+    MetaPage* meta = MetaOf(record.Change(meta_buffer));
     meta->entry_count += entries;
-    Page last = BufferIsValid(last_buffer) ? GenericXLogRegisterBuffer(state, last_buffer, 0) : nullptr;
+    Page last = BufferIsValid(last_buffer) ? record.Change(last_buffer) : nullptr;
     if (extend) {
         const BlockNumber block = BufferGetBlockNumber(new_buffer);
-        Page page = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
+        Page page = record.Change(new_buffer, GENERIC_XLOG_FULL_IMAGE);
         init(page);
         append(page);
         if (last != nullptr)
@@ -109,16 +133,16 @@ static void AppendToChain(Relation index, ChainEnds MetaPage::*chain, uint32 ent
         append(last);
     }
     ANNEX_STOP_POINT("hnsw-chain-before-record");
-    GenericXLogFinish(state);
+    record.Finish();
     if (extend) UnlockReleaseBuffer(new_buffer);
     if (BufferIsValid(last_buffer)) UnlockReleaseBuffer(last_buffer);
     UnlockReleaseBuffer(meta_buffer);
     ANNEX_STOP_POINT("hnsw-chain-after-record");
 }
 
-void AddEntry(Relation index, NodeId node) {
+void AddEntry(Relation index, NodeId node, bool logged) {
     AppendToChain(
-        index, &MetaPage::entries, 1,
+        index, logged, &MetaPage::entries, 1,
         [=](BlockNumber block, Page page) { (void)EntriesPage::Open(index, block, page); },
         [](Page page) { return EntriesPage::At(page).header->count < kEntriesPerPage; },
         [](Page page) { InitPage(page, PageKind::kEntries); },
@@ -129,10 +153,10 @@ void AddEntry(Relation index, NodeId node) {
         });
 }
 
-void AddSideRow(Relation index, HeapTid heap_tid, const uint8* values, Size value_bytes) {
+void AddSideRow(Relation index, HeapTid heap_tid, const uint8* values, Size value_bytes, bool logged) {
     const SideLayout layout{value_bytes};
     AppendToChain(
-        index, &MetaPage::side, 0,
+        index, logged, &MetaPage::side, 0,
         [=](BlockNumber block, Page page) { (void)SidePage::Open(index, block, page, layout); },
         [=](Page page) { return SidePage::At(page).header->count < layout.rows_per_page(); },
         [](Page page) { InitPage(page, PageKind::kSide); },

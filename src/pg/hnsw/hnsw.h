@@ -103,12 +103,16 @@ void ReadMean(Relation index, const MetaPage& meta, float* mean);
 [[nodiscard]] Buffer NewPage(Relation index);
 // What the map is told of a node page on which a record of so many bytes can be made.
 [[nodiscard]] Size FreeSpaceFor(Size bytes);
+// Makes rows that searches do not find entries (cover.cc); for a sample of the index's nodes.
+void CoverNodes(Relation index, double nodes, bool logged);
+
+// `logged` below: false in a build, which logs all pages at its end.
 // An empty node page, at which new nodes are put from now on.
-[[nodiscard]] BlockNumber AddNodePage(Relation index, const NodePlaces& places);
+[[nodiscard]] BlockNumber AddNodePage(Relation index, const NodePlaces& places, bool logged);
 // Adds a node to those that searches start from.
-void AddEntry(Relation index, NodeId node);
+void AddEntry(Relation index, NodeId node, bool logged);
 // Puts a row into the side chain.
-void AddSideRow(Relation index, HeapTid heap_tid, const uint8* values, Size value_bytes);
+void AddSideRow(Relation index, HeapTid heap_tid, const uint8* values, Size value_bytes, bool logged);
 
 // ---- Progress, as in pg_stat_progress_create_index ----
 

@@ -137,7 +137,7 @@ static double RowsOf(const Inserter& inserter) {
 }
 
 static bool BecomesEntry(const Inserter& inserter) {
-    if (inserter.meta.entry_count >= kMostEntries) return false;
+    if (inserter.meta.entry_count >= kMostSampledEntries) return false;
     return pg_prng_double(&pg_global_prng_state) < 1 / std::sqrt(RowsOf(inserter));
 }
 
@@ -156,7 +156,7 @@ static void LinkNode(Inserter* inserter, NodeId node, uint32 count) {
         LinkBack(&inserter->linker, node, inserter->neighbours, count, false) > 0 || ForceLink(inserter, node, count);
     if (!linked || BecomesEntry(*inserter)) {
         ANNEX_STOP_POINT("hnsw-insert-before-entry");
-        AddEntry(inserter->index, node);
+        AddEntry(inserter->index, node, inserter->logged);
         ANNEX_STOP_POINT("hnsw-insert-after-entry");
     }
 }
@@ -231,7 +231,7 @@ RowClass InsertRow(Inserter* inserter, const Datum* values, const bool* isnull, 
     if (row_class == RowClass::kNormal) {
         PutRow(inserter, {tid, factors, engine->codes.data(), inserter->values});
     } else if (row_class == RowClass::kUnbounded) {
-        AddSideRow(inserter->index, tid, inserter->values, inserter->walker.value_bytes);
+        AddSideRow(inserter->index, tid, inserter->values, inserter->walker.value_bytes, inserter->logged);
     }
     MemoryContextSwitchTo(old_context);
     MemoryContextReset(inserter->row_context);

@@ -81,7 +81,7 @@ static BlockNumber FindNodePage(Linker* linker, const MetaPage& meta, BlockNumbe
     const bool possible = block != InvalidBlockNumber && block != full && block != 0 &&
                           block < linker->walker->places.MaxBlock() && block < RelationGetNumberOfBlocks(index) &&
                           !PromisesFreePage(GetRecordedFreeSpace(index, block));
-    if (!possible) block = AddNodePage(index, linker->walker->places);
+    if (!possible) block = AddNodePage(index, linker->walker->places, linker->logged);
     RelationSetTargetBlock(index, block);
     return block;
 }

@@ -60,7 +60,7 @@ NodePlaces PlacesOf(const MetaPage& meta) {
 }
 
 uint32 EntriesFor(double nodes) {
-    return std::clamp(static_cast<uint32>(std::sqrt(std::max(nodes, 0.0))), kFewestEntries, kMostEntries);
+    return std::clamp(static_cast<uint32>(std::sqrt(std::max(nodes, 0.0))), kFewestEntries, kMostSampledEntries);
 }
 
 // ---- The meta page ----

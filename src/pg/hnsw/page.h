@@ -242,7 +242,9 @@ struct EntriesPage {
 // How many rows an index of so many nodes has searches start from.
 [[nodiscard]] uint32 EntriesFor(double nodes);
 inline constexpr uint32 kFewestEntries = 256;
-inline constexpr uint32 kMostEntries = 1024;
+inline constexpr uint32 kMostSampledEntries = 1024;
+// With those without which rows would not be found.
+inline constexpr uint32 kMostEntries = 4096;
 
 // ---- Side rows: heap TIDs with the values of their filter columns ----
 

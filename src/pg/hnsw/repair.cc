@@ -129,11 +129,11 @@ static void NoteStates(Repair* repair) {
         }
         repair->live_count++;
         // Each live node with the same probability.
-        if (repair->sample_size < kMostEntries) {
+        if (repair->sample_size < kMostSampledEntries) {
             repair->sample[repair->sample_size++] = id;
         } else {
             const auto at = static_cast<Size>(random.Uniform() * repair->live_count);
-            if (at < kMostEntries) repair->sample[at] = id;
+            if (at < kMostSampledEntries) repair->sample[at] = id;
         }
     });
 }
@@ -370,7 +370,7 @@ static void AddEntries(Repair* repair) {
         const uint32 wanted = std::min(EntriesFor(repair->live_count), repair->sample_size);
         for (uint32 i = 0; i < repair->sample_size && live < wanted; i++) {
             if (repair->entries.Has(repair->sample[i])) continue;
-            AddEntry(repair->index, repair->sample[i]);
+            AddEntry(repair->index, repair->sample[i], true);
             live++;
         }
     }
@@ -483,7 +483,7 @@ static void Begin(Repair* repair, Relation index, BufferAccessStrategy strategy)
     repair->blocks = annex::pg::AddedBlocks(index);
     repair->walker = NewWalker(index, repair->meta, CurrentMemoryContext);
     repair->dead = NewBits(*repair);
-    repair->sample = static_cast<NodeId*>(palloc(kMostEntries * sizeof(NodeId)));
+    repair->sample = static_cast<NodeId*>(palloc(kMostSampledEntries * sizeof(NodeId)));
     repair->page = static_cast<char*>(palloc(BLCKSZ));
     repair->copy = static_cast<uint8*>(palloc(BLCKSZ));
     auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "annex/random.h"
 #include "pg/guard.h"
 
 namespace annex::pg::hnsw {
@@ -53,6 +54,20 @@ RecordKind FindRecord(const Walker& walker, const LockedNodePage& page, NodeId i
     if (kind == RecordKind::kDamaged)
         ReportCorrupted(walker.index, walker.places.Block(id), "a node's numbers are impossible");
     return kind;
+}
+
+static double PlacesIn(const NodePlaces& places, BlockNumber blocks) {
+    return static_cast<double>(blocks - 1) * places.slots_per_page;
+}
+
+NodeId DrawnPlace(const NodePlaces& places, BlockNumber blocks, uint32 i, uint32 draws) {
+    Random random(i);
+    return static_cast<NodeId>((i + random.Uniform()) / draws * PlacesIn(places, blocks)) + places.At(1, 0);
+}
+
+uint32 DrawsFor(const NodePlaces& places, BlockNumber blocks, double nodes, double wanted) {
+    constexpr double kMost = 1000000;
+    return static_cast<uint32>(std::min(wanted * PlacesIn(places, blocks) / nodes, kMost));
 }
 
 bool CopyNode(Walker* walker, NodeId id, uint8* copy) {

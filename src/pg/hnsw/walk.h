@@ -38,6 +38,12 @@ void RunRound(Walker* walker, size_t ef, bool from_entries, const NodeFilter* fi
 // To be called when it is exhausted.
 void RunRoundFromAll(Walker* walker, size_t ef, const NodeFilter* filter, uint64 most_visits = 0);
 
+// Places of nodes that lie evenly spread over the pages, one after the other: the i-th of `draws`. There may be no
+// node.
+[[nodiscard]] NodeId DrawnPlace(const NodePlaces& places, BlockNumber blocks, uint32 i, uint32 draws);
+// How many places hold so many of an index's nodes.
+[[nodiscard]] uint32 DrawsFor(const NodePlaces& places, BlockNumber blocks, double nodes, double wanted);
+
 // A node's record copied under its page's lock; copy[BLCKSZ], 8-byte aligned. False: it is none (any more).
 [[nodiscard]] bool CopyNode(Walker* walker, NodeId id, uint8* copy);
 
