@@ -3,7 +3,7 @@
 Each data set and each engine get a database of their own in the same server. What is measured is said in the module of
 the mode: standard.py and, for annex alone, choices.py, growth.py, drift.py, cold.py and perf_profile.py. How speed and
 recall are measured is said in instance.py. bits.py measures codes of the same vectors, graph.py annex's hnsw beside
-pgvector's; functions.py measures no index, but the functions of the types.
+pgvector's, indexes.py ivf beside hnsw; functions.py measures no index, but the functions of the types.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from psql import Session
 
 MODES = {"standard": "standard", "options": "choices", "growth": "growth", "drift": "drift", "cold": "cold",
          "profile": "perf_profile", "filters": "filters", "filter-grid": "filter_grid", "functions": "functions",
-         "bits": "bits", "graph": "graph"}
+         "bits": "bits", "graph": "graph", "indexes": "indexes"}
 # These make their own rows.
 WITHOUT_DATA = ("functions",)
 

@@ -8,7 +8,7 @@ out=$here/../../build/bench
 mkdir -p "$out"
 
 parts=()
-for mode in ${FIGURES:-standard options growth drift cold profile filters filter-grid functions}; do
+for mode in ${FIGURES:-standard graph indexes options growth drift cold profile filters filter-grid functions}; do
     BENCH_MODE=$mode "$here/run.sh" >"$out/$mode.md"
     parts+=("$mode=$out/$mode.md")
 done

@@ -32,10 +32,11 @@ def engines(wanted):
 
 
 class Vacuum:
-    """VACUUM of a fifth of the rows, in a copy of the database."""
+    """VACUUM of a fifth of the rows, in a copy of the database, and the recall by a setting before and after it."""
 
-    def __init__(self, instance):
+    def __init__(self, instance, setting):
         self.instance = instance
+        self.setting = setting
         self.seconds = self.wal = 0
         self.recalls = {}  # (query set, before or after) -> share
         self.bytes = 0
@@ -44,7 +45,7 @@ class Vacuum:
         instance = self.instance
         note(f"{instance.data.name}: vacuum of {instance.engine.title}")
         for position, _ in enumerate(instance.data.query_sets):
-            self.recalls[position, "before"] = instance.recall[position, AFTER.label]
+            self.recalls[position, "before"] = instance.recall[position, self.setting.label]
         instance.session.close()
         kept, instance.database = instance.database, f"{instance.database}_vacuum"
         on_postgres(f"DROP DATABASE IF EXISTS {instance.database}")
@@ -73,7 +74,7 @@ class Vacuum:
     def recall_after(self):
         """Of the hundred nearest rows that are known some are left: the first K of these are the nearest now."""
         instance = self.instance
-        instance.apply(AFTER)
+        instance.apply(self.setting)
         for position, _ in enumerate(instance.data.query_sets):
             left = f"ARRAY(SELECT i FROM unnest(near) WITH ORDINALITY n (i, o) WHERE i % {DEAD} <> 0 ORDER BY o)"
             instance.session.run(f"UPDATE truth{position} SET near = {left}")
@@ -82,6 +83,18 @@ class Vacuum:
 
 def run(data, options):
     instances = [Instance(data, engine, options) for engine in engines(options.engines.split())]
+    measure(instances, options, AFTER, OPTIONS)
+    if len(instances) == 2:
+        by_same_setting(instances)
+        list_settings(instances[:1], instances[0].engine.settings[:len(ASKED)])
+    else:
+        list_settings(instances)
+    for instance in instances:
+        instance.drop()
+
+
+def measure(instances, options, setting, built_with):
+    """Builds, measures and reports what both have in common; vacuum is judged by the setting."""
     for instance in instances:
         instance.load()
         instance.find_truth()
@@ -97,19 +110,17 @@ def run(data, options):
         instance.measure_all_recalls()
     for _ in measure_rounds(instances, options.repeat):
         pass
-    vacuums = [Vacuum(instance) for instance in instances]
+    vacuums = [Vacuum(instance, setting) for instance in instances]
     for vacuum in vacuums:
         vacuum.measure()
     inserts = Inserts(instances)
     inserts.measure()
-    report(instances, vacuums, inserts)
-    for instance in instances:
-        instance.drop()
+    report(instances, vacuums, inserts, built_with)
 
 
-def report(instances, vacuums, inserts):
+def report(instances, vacuums, inserts, built_with):
     data = instances[0].data
-    print(f"\n### {data.name}: {instances[0].rows:,} rows of {data.dimensions} dimensions, {data.metric}; {OPTIONS}\n")
+    print(f"\n### {data.name}: {instances[0].rows:,} rows of {data.dimensions} dimensions, {data.metric}; {built_with}\n")
     comparison = Comparison([each.engine for each in instances])
 
     def line(label, value, show=number):
@@ -132,12 +143,9 @@ def report(instances, vacuums, inserts):
     comparison.line("WAL of that vacuum, MB", [each.wal / 2**20 for each in vacuums], with_tenth, less_is_better=True)
     for position, queries in enumerate(data.query_sets):
         for when in ("before", "after"):
-            comparison.line(f"{queries.name}: recall@{K} {when} it, {AFTER.label}",
+            comparison.line(f"{queries.name}: recall@{K} {when} it, {vacuums[0].setting.label}",
                             [each.recalls[position, when] for each in vacuums], share)
     inserts.report()
-    if len(instances) == 2:
-        by_same_setting(instances)
-    list_settings(instances)
 
 
 def by_same_setting(instances):
@@ -153,11 +161,12 @@ def by_same_setting(instances):
                 speed_ratio(0, [(1, ours.qps[position, label])], [(1, theirs.qps[position, label])]))
 
 
-def list_settings(instances):
+def list_settings(instances, some=None):
+    """Some settings or all."""
     heading("Settings")
     table(["queries", "index", "setting", f"recall@{K}", "QPS"], 3)
     for position, queries in enumerate(instances[0].data.query_sets):
         for each in instances:
-            for setting in each.engine.settings:
+            for setting in some or each.engine.settings:
                 row(queries.name, each.engine.title, setting.label, share(each.recall[position, setting.label]),
                     number(each.qps[position, setting.label]))

@@ -12,6 +12,7 @@
 #                          filter-grid         selectivity x LIMIT x rows: each way to answer beside the planner's choice
 #                          bits                codes of the vectors (binary_quantize) beside pgvector's hnsw and ivfflat on bit
 #                          graph               annex's hnsw beside pgvector's: build, search, inserts, vacuum
+#                          indexes             annex's ivf beside its hnsw: the same, and rows that come later
 #                          functions           functions and operators of the types beside pgvector's
 #   BENCH_DATA=DIR[:DIR]   folders of data files (default: ../shared/data where that exists, else the demo's data)
 #   BENCH_SETS="A B"       only these data sets of the folders; functions: only these types
