@@ -136,7 +136,7 @@ void GraphBuilder::Search(uint32_t row, uint32_t entry, Worker* worker) const no
         Found* place = std::upper_bound(found, end, squared_distance, [](float distance, const Found& entry_found) {
             return distance < entry_found.squared_distance;
         });
-        std::memmove(place + 1, place, static_cast<size_t>(end - place) * sizeof(Found));
+        std::move_backward(place, end, end + 1);
         *place = {squared_distance, other, false};
         ++count;
         next = std::min(next, static_cast<size_t>(place - found));
