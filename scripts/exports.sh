@@ -11,7 +11,7 @@ status=0
 
 # "AS 'MODULE_PATHNAME', 'symbol'", or the function's own name where no symbol is given
 sql_symbols() {
-    cat control/annex--*.sql | python3 -c '
+    { cat control/annex--*.sql && scripts/extension-script.sh annex_pgvector; } | python3 -c '
 import re, sys
 text = re.sub(r"--[^\n]*|/\*.*?\*/", " ", sys.stdin.read(), flags=re.S)
 for statement in text.split(";"):

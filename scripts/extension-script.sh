@@ -54,8 +54,9 @@ cat "control/$name.head.sql"
 case $name in
     vector) sections ;;
     annex_pgvector)
-        # pgvector has an access method hnsw of its own
-        { sections && cat control/annex_pgvector.tail.sql; } | sed -E 's/(USING|ACCESS METHOD) hnsw\b/\1 annex_hnsw/; s/\bhnswhandler\b/annex_hnswhandler/' | in_schema_of_vector
+        # pgvector has an access method hnsw of its own, and its settings
+        { sections && cat control/annex_pgvector.tail.sql; } | sed -E -e 's/(USING|ACCESS METHOD) hnsw\b/\1 annex_hnsw/' \
+            -e "s/'annex_hnswhandler'/'annex_hnswhandler_beside_pgvector'/; s/\bhnswhandler\b/annex_hnswhandler/" | in_schema_of_vector
         ;;
     *) echo "no such extension: $name" >&2 && exit 1 ;;
 esac

@@ -1,4 +1,4 @@
-# annex_pgvector: ivf indexes on pgvector's own types, in databases that keep pgvector. Needs pgvector.
+# annex_pgvector: ivf and annex_hnsw indexes on pgvector's own types, in databases that keep pgvector. Needs pgvector.
 use strict;
 use warnings;
 
@@ -236,7 +236,90 @@ is($node->safe_psql('postgres', q{SELECT recall > 0.8 AND measured = 50 FROM ann
 is($node->safe_psql('postgres', q{SET ivf.probes = 3; SET enable_seqscan = off; SET enable_sort = off;
 	SELECT count(*) FROM (SELECT FROM docs ORDER BY embedding <=> point(1, 64) LIMIT 3) s;
 	SELECT scans > 0 FROM annex_stat_indexes WHERE indexrelname = 'docs_ivf'}), "3\nt", 'annex_stat_indexes');
-refused('postgres', q{SELECT annex_verify('docs_hnsw')}, qr/docs_hnsw.*not an ivf index/, 'annex_verify of an index of pgvector\'s');
+refused('postgres', q{SELECT annex_verify('docs_hnsw')}, qr/docs_hnsw.*not an ivf or hnsw index.*"hnsw" is another extension's/s, 'annex_verify of an index of pgvector\'s');
+
+# ---- Graphs: pgvector's hnsw and annex_hnsw on one column, each in its turn
+
+$node->safe_psql(
+	'postgres', q{
+	DROP INDEX docs_ivf;
+	CREATE INDEX docs_graph ON docs USING annex_hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 32);
+	-- how many of 200 nearest rows an index finds
+	CREATE FUNCTION hits(index text, condition text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		statement text := format('SELECT array_agg(id) FROM (SELECT id FROM docs WHERE %s ORDER BY embedding <-> $1 LIMIT 10) s', condition);
+		line text;
+		plan text := '';
+		found int[];
+		nearest int[];
+		hits int := 0;
+	BEGIN
+		FOR i IN 1..20 LOOP
+			SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_indexscan = on; SET LOCAL enable_bitmapscan = off;
+			IF i = 1 THEN
+				FOR line IN EXECUTE 'EXPLAIN ' || replace(statement, '$1', quote_literal(point(80000 + i, 64))) LOOP plan := plan || line; END LOOP;
+				IF plan !~ index THEN RETURN plan; END IF;
+			END IF;
+			EXECUTE statement INTO found USING point(80000 + i, 64);
+			SET LOCAL enable_seqscan = on; SET LOCAL enable_sort = on; SET LOCAL enable_indexscan = off;
+			EXECUTE statement INTO nearest USING point(80000 + i, 64);
+			hits := hits + (SELECT count(*) FROM (SELECT unnest(found) INTERSECT SELECT unnest(nearest)) s);
+		END LOOP;
+		RETURN hits;
+	END $$;
+});
+# an index that a transaction drops and takes back is there for the others
+my $graph = sub {
+	my ($index, $other, $condition) = @_;
+	return $node->safe_psql('postgres', "BEGIN; DROP INDEX $other; SELECT hits('$index', '$condition'); ROLLBACK");
+};
+for my $when ('', ' after changes')
+{
+	cmp_ok($graph->(qw(docs_hnsw docs_graph true)), '>', 100, "pgvector's graph answers$when");
+	cmp_ok($graph->(qw(docs_graph docs_hnsw true)), '>=', 180, "and that of annex$when");
+	cmp_ok($graph->('docs_graph', 'docs_hnsw', 'tenant = 7'), '>=', 180, "also under a condition$when");
+	$node->safe_psql('postgres', 'INSERT INTO docs SELECT 6000 + i, i % 50, NULL, point(6000 + i, 64) FROM generate_series(1, 500) i') if $when eq '';
+	$node->safe_psql('postgres', $_) for 'DELETE FROM docs WHERE id % 5 = 0', 'VACUUM docs';
+}
+is($node->safe_psql('postgres', q{SELECT annex_verify('docs_graph', true)}), '', 'which is sound');
+is($node->safe_psql('postgres', q{SELECT access_method, metric, dimensions, rows FROM annex_index_info('docs_graph')}),
+	'annex_hnsw|l2|64|5200', 'annex_index_info of a graph');
+# pgvector's settings, which its library has defined, serve both
+for my $method ([ 'docs_graph', 'docs_hnsw' ], [ 'docs_hnsw', 'docs_graph' ])
+{
+	my ($dropped, $left) = @$method;
+	is( $node->safe_psql(
+			'postgres', qq{
+		SET enable_seqscan = off; SET enable_sort = off; SET hnsw.ef_search = 25;
+		BEGIN;
+		DROP INDEX $dropped;
+		SELECT count(*) FROM (SELECT id FROM docs ORDER BY embedding <-> point(1, 64)) s;
+		SET hnsw.iterative_scan = strict_order;
+		SELECT count(*) > 1000 FROM (SELECT id FROM docs ORDER BY embedding <-> point(1, 64) LIMIT 2000) s;
+		ROLLBACK}), "25\nt", "$left: hnsw.ef_search and hnsw.iterative_scan");
+}
+# A session that first opens the indexes, and then needs pgvector's library
+is( $node->safe_psql(
+		'postgres', q{SELECT tenant FROM docs WHERE id = 7; SELECT '[1,2]'::vector <-> '[4,6]'; SHOW hnsw.ef_search}),
+	"7\n5\n40", 'the library of annex does not keep that of pgvector out');
+# the classes of either method for each type
+$node->safe_psql(
+	'postgres', q{
+	CREATE TABLE kinds (id int, v vector(4), h halfvec(4), b bit(4));
+	INSERT INTO kinds SELECT i, ARRAY[i, i % 7, 1, 1]::vector, ARRAY[i, i % 7, 1, 1]::vector::halfvec, (i % 16)::bit(4) FROM generate_series(1, 300) i});
+for my $kind ([ 'v', 'vector', qw(l2 ip cosine l1) ], [ 'h', 'halfvec', qw(l2 ip cosine l1) ], [ 'b', 'bit', qw(hamming jaccard) ])
+{
+	my ($column, $type, @classes) = @$kind;
+	for my $class (map { "${type}_${_}_ops" } @classes)
+	{
+		$node->safe_psql('postgres', "CREATE INDEX ON kinds USING $_ ($column $class)") for qw(hnsw annex_hnsw);
+	}
+}
+is( $node->safe_psql(
+		'postgres', q{SELECT count(*), count(annex_verify(indexrelid, true)::text) FROM pg_index i JOIN pg_class c ON c.oid = indexrelid
+	JOIN pg_am a ON a.oid = relam WHERE indrelid = 'kinds'::regclass AND amname = 'annex_hnsw'}),
+	'10|10', 'graphs of each class that pgvector has for these types');
+$node->safe_psql('postgres', 'CREATE INDEX docs_ivf ON docs USING ivf (embedding vector_cosine_ops, published)');
 
 # ---- Dump and restore of such a database
 
@@ -244,7 +327,7 @@ my $dump = $node->basedir . '/beside.sql';
 $node->command_ok([ 'pg_dump', '--no-sync', '-f', $dump, '-d', $node->connstr('postgres') ], 'a dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'restored');
-is($node->safe_psql('restored', q{SELECT annex_verify('docs_ivf', true)}), '', 'with its index');
+is($node->safe_psql('restored', qq{SELECT annex_verify('$_', true)}), '', "with its index $_") for qw(docs_ivf docs_graph);
 
 # ---- COPY BINARY, both ways
 

@@ -4,6 +4,7 @@
 extern "C" {
 #include "access/amapi.h"
 #include "commands/vacuum.h"
+#include "fmgr.h"
 }
 
 #include "pg/hnsw/hnsw.h"
@@ -69,6 +70,19 @@ Datum annex_hnswhandler(PG_FUNCTION_ARGS) {
     (void)fcinfo;
     annex::pg::hnsw::DefineSettings();
     return PointerGetDatum(annex::pg::hnsw::MakeRoutine());
+}
+
+PG_FUNCTION_INFO_V1(annex_hnswhandler_beside_pgvector);
+PGDLLEXPORT Datum annex_hnswhandler_beside_pgvector(PG_FUNCTION_ARGS);
+
+// The handler in annex_pgvector. Settings that pgvector's library finds defined keep it out of the process, and with it
+// every function of the type: it comes first. A session may well begin with a statement that needs no such function,
+// but opens the table's indexes.
+Datum annex_hnswhandler_beside_pgvector(PG_FUNCTION_ARGS) {
+    static bool loaded = false;
+    if (!loaded) load_file("$libdir/vector", false);
+    loaded = true;
+    return annex_hnswhandler(fcinfo);
 }
 
 PG_FUNCTION_INFO_V1(annex_hnsw_support);

@@ -44,6 +44,13 @@ static const char* OurMethods() {
     return text.data;
 }
 
+// Whether an access method goes by the name of one of ours, as pgvector's hnsw does.
+static bool IsNameOfOurs(const char* method) {
+    for (const Inspection* inspection : inspections)
+        if (inspection != nullptr && strcmp(inspection->method, method) == 0) return true;
+    return false;
+}
+
 // The table of what must be an index.
 static Oid TableOf(Oid index_oid, const char* purpose) {
     const char* name = get_rel_name(index_oid);
@@ -82,9 +89,12 @@ static void CheckPrivilege(Oid table, Privilege privilege) {
 
 static void CheckInspectable(Relation index, const char* purpose) {
     const char* name = RelationGetRelationName(index);
-    if (InspectionOf(index) == nullptr)
+    if (InspectionOf(index) == nullptr) {
+        const char* method = get_am_name(index->rd_rel->relam);
         ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not %s index", name, OurMethods()),
-                        errdetail("Its access method is \"%s\".", get_am_name(index->rd_rel->relam))));
+                        IsNameOfOurs(method) ? errdetail("Its access method \"%s\" is another extension's.", method)
+                                             : errdetail("Its access method is \"%s\".", method)));
+    }
     if (RELATION_IS_OTHER_TEMP(index))
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("cannot %s index \"%s\"", purpose, name),
                         errdetail("It belongs to a temporary table of another session.")));
