@@ -94,6 +94,6 @@ CREATE INDEX ON t USING hnsw (val bit_hamming_ops);
 INSERT INTO t (val) VALUES (B'101'), (B'01');
 INSERT INTO t (val) VALUES (B'101'), (B'011');
 SELECT val FROM t ORDER BY val <~> B'10';
-SELECT val FROM t ORDER BY val <~> B'001' LIMIT 1;
+SELECT val FROM t ORDER BY val <~> B'100' LIMIT 1;
 DROP TABLE t;
 DROP SCHEMA hnsw_bit CASCADE;

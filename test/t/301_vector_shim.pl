@@ -73,6 +73,7 @@ my @indexes = (
 	[ 'ivfflat', 'vector', q{CREATE INDEX items_ivfflat ON items USING ivfflat (embedding vector_cosine_ops) WITH (lists = 5)} ],
 	[ 'hnsw', 'vector', q{CREATE INDEX items_hnsw ON items USING hnsw (embedding vector_l2_ops) WITH (m = 8, ef_construction = 32)} ],
 	[ 'ivfflat', 'halfvec', q{CREATE INDEX items_half ON items USING ivfflat (((embedding)::halfvec(3)) halfvec_l2_ops) WITH (lists = 5)} ],
+	[ 'hnsw', 'halfvec', q{CREATE INDEX items_half_graph ON items USING hnsw (((embedding)::halfvec(3)) halfvec_cosine_ops) WHERE (tenant = 1)} ],
 	[ 'hnsw', 'bit', q{CREATE INDEX items_bits ON items USING hnsw (code bit_hamming_ops)} ]);
 
 # A dump without what differs from run to run (\restrict has a random key).
@@ -112,6 +113,17 @@ sub restore
 			$name, q{SELECT count(*), count(*) FILTER (WHERE code = binary_quantize(embedding)::bit(3)) FROM items;
 		SELECT count(*) FROM nearest; SELECT count(*) FROM closest('[1,2,3]')}),
 		"201|201\n5\n2", "$name: everything works");
+	# what reads one of the indexes, and the number of rows that it knows
+	for my $query ([ 'items_hnsw', q{TRUE ORDER BY embedding <-> '[1,2,3]'} ], [ 'items_ivfflat', q{TRUE ORDER BY embedding <=> '[1,2,3]'} ],
+		[ 'items_half_graph', q{tenant = 1 ORDER BY embedding::halfvec(3) <=> '[1,2,3]'} ], [ 'items_bits', q{TRUE ORDER BY code <~> B'101'} ])
+	{
+		my ($index, $rest) = @$query;
+		my $plan = $node->safe_psql($name, "SET enable_seqscan = off; SET enable_sort = off; EXPLAIN (COSTS OFF) SELECT id FROM items WHERE $rest LIMIT 3");
+		like($plan, qr/Index Scan using $index on items/, "$name: $index is used");
+		is($node->safe_psql($name, "SELECT annex_verify('$index', true)"), '', "$name: and sound");
+	}
+	is($node->safe_psql($name, q{SET enable_seqscan = off; SET enable_sort = off; SET hnsw.ef_search = 7;
+		SELECT count(*) FROM (SELECT FROM items ORDER BY embedding <-> '[1,2,3]') s}), '7', "$name: hnsw.ef_search is what it was");
 	$node->safe_psql($name, 'CREATE INDEX items_ivf ON items USING ivf (embedding vector_cosine_ops, tenant)');
 	is($node->safe_psql($name, q{SELECT annex_verify('items_ivf', true)}), '', "$name: an ivf index is made there");
 	return;
@@ -119,6 +131,7 @@ sub restore
 
 $node->safe_psql('postgres', 'CREATE DATABASE source');
 $node->safe_psql('source', "CREATE EXTENSION vector; $schema $data");
+$node->safe_psql('source', $_->[2]) for @indexes;
 my $own = dump_of($node, 'source');
 restore('of_its_own', $own, 'psql', '-X', '-q', '-f', $own);
 
@@ -168,7 +181,7 @@ else
 	@lacking = grep { !/^function ivfflat_\w+_support\(internal\)|operator (class|family) bit_hamming_ops .*ivfflat/ } @lacking;
 	is(join("\n", @lacking), '', 'annex lacks no object of pgvector');
 
-	restore('of_pgvector', dump_of($pgvector, 'source'), 'pg_restore', '--no-owner', $archive);
+	restore('of_pgvector', dump_of($pgvector, 'source'), 'pg_restore', '--no-owner', '--jobs=3', $archive);
 	my $digest = q{SELECT md5(string_agg(i::text, ';' ORDER BY id)) FROM items i; SELECT md5(string_agg(c::text, ';' ORDER BY tenant)) FROM centre c};
 	is($node->safe_psql('of_pgvector', $digest), $pgvector->safe_psql('source', $digest), 'every value is what it was');
 }

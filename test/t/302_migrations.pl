@@ -33,13 +33,15 @@ sub verified
 
 # ---- Indexes
 
-for my $method (qw(ivf ivfflat))
+my %options = (hnsw => 'm = 8, ef_construction = 32', ivf => 'lists = 2', ivfflat => 'lists = 2');
+for my $method (sort keys %options)
 {
+	my $with = "WITH ($options{$method})";
 	for my $index (
-		"${method}_plain ON docs USING $method (embedding vector_cosine_ops) WITH (lists = 3)",
-		"${method}_partial ON docs USING $method (embedding vector_l2_ops) WITH (lists = 2) WHERE tenant = 1",
-		"${method}_cast ON docs USING $method ((embedding::halfvec(4)) halfvec_ip_ops) WITH (lists = 2)",
-		"${method}_part ON docs USING $method ((subvector(embedding, 1, 2)::vector(2)) vector_l2_ops) WITH (lists = 2)")
+		"${method}_plain ON docs USING $method (embedding vector_cosine_ops) $with",
+		"${method}_partial ON docs USING $method (embedding vector_l2_ops) $with WHERE tenant = 1",
+		"${method}_cast ON docs USING $method ((embedding::halfvec(4)) halfvec_ip_ops) $with",
+		"${method}_part ON docs USING $method ((subvector(embedding, 1, 2)::vector(2)) vector_l2_ops) $with")
 	{
 		$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY IF NOT EXISTS $index") for 1 .. 2;
 	}
@@ -53,8 +55,8 @@ is($uses->(q{SELECT FROM docs ORDER BY embedding <=> '[1,2,3,4]'}), 'plain', 'a 
 is($uses->(q{SELECT FROM docs WHERE tenant = 1 ORDER BY embedding <-> '[1,2,3,4]'}), 'partial', 'a partial index');
 is($uses->(q{SELECT FROM docs ORDER BY embedding::halfvec(4) <#> '[1,2,3,4]'}), 'cast', 'a cast');
 is($uses->(q{SELECT FROM docs ORDER BY subvector(embedding, 1, 2)::vector(2) <-> '[1,2]'}), 'part', 'a subvector');
-$node->safe_psql('postgres', $_) for 'REINDEX TABLE CONCURRENTLY docs', 'REINDEX INDEX CONCURRENTLY ivf_plain';
-verified($node, 'postgres', 'docs', 8, 'indexes remade concurrently');
+$node->safe_psql('postgres', $_) for 'REINDEX TABLE CONCURRENTLY docs', 'REINDEX INDEX CONCURRENTLY ivf_plain', 'REINDEX INDEX CONCURRENTLY hnsw_plain';
+verified($node, 'postgres', 'docs', 12, 'indexes remade concurrently');
 
 # ---- Partitions
 
@@ -64,7 +66,8 @@ $node->safe_psql(
 	CREATE TABLE parts_0 PARTITION OF parts FOR VALUES IN (0);
 	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1, 2);
 	INSERT INTO parts SELECT id, tenant, embedding FROM docs;
-	CREATE INDEX parts_all ON parts USING ivf (embedding vector_cosine_ops) WITH (lists = 2)});
+	CREATE INDEX parts_all ON parts USING ivf (embedding vector_cosine_ops) WITH (lists = 2);
+	CREATE INDEX parts_graph ON parts USING hnsw (embedding vector_ip_ops) WITH (m = 4, ef_construction = 8)});
 refused('CREATE INDEX CONCURRENTLY ON parts USING ivf (embedding)', qr/cannot create index on partitioned table "parts" concurrently/, 'not at once');
 $node->safe_psql('postgres', $_)
 	for 'CREATE INDEX parts_l2 ON ONLY parts USING ivf (embedding vector_l2_ops)',
@@ -73,7 +76,7 @@ $node->safe_psql('postgres', $_)
 	'ALTER INDEX parts_l2 ATTACH PARTITION parts_0_l2', 'ALTER INDEX parts_l2 ATTACH PARTITION parts_1_l2',
 	'REINDEX INDEX CONCURRENTLY parts_l2';
 is($node->safe_psql('postgres', q{SELECT indisvalid FROM pg_index WHERE indexrelid = 'parts_l2'::regclass}), 't', 'one by one');
-verified($node, 'postgres', $_, 2, "the indexes of $_") for qw(parts_0 parts_1);
+verified($node, 'postgres', $_, 3, "the indexes of $_") for qw(parts_0 parts_1);
 refused(q{SELECT annex_verify('parts_all')}, qr/cannot verify partitioned index "parts_all".*HINT:  Name the indexes of its partitions/s, 'the whole of it');
 
 # ---- Types
@@ -83,6 +86,10 @@ $node->safe_psql('postgres', 'ALTER TABLE typed ALTER embedding TYPE halfvec(4)'
 is($node->safe_psql('postgres', q{SELECT pg_get_indexdef('typed_l2'::regclass)}),
 	q{CREATE INDEX typed_l2 ON public.typed USING ivf (embedding) WITH (lists='2')}, 'an index by the default class is made anew');
 verified($node, 'postgres', 'typed', 1, 'of the other type');
+$node->safe_psql('postgres', 'CREATE INDEX typed_graph ON typed USING hnsw (embedding halfvec_l2_ops)');
+refused('ALTER TABLE typed ALTER embedding TYPE vector(4)', qr/operator class "halfvec_l2_ops" does not accept data type vector/,
+	'hnsw has no default class, as with pgvector');
+$node->safe_psql('postgres', 'DROP INDEX typed_graph');
 $node->safe_psql('postgres', 'CREATE INDEX typed_cosine ON typed USING ivf (embedding halfvec_cosine_ops)');
 refused('ALTER TABLE typed ALTER embedding TYPE vector(4)', qr/operator class "halfvec_cosine_ops" does not accept data type vector/, 'another class');
 $node->safe_psql('postgres', 'DROP INDEX typed_cosine; ALTER TABLE typed ALTER embedding TYPE vector(4) USING embedding::vector(4)');
@@ -98,7 +105,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('restored'), $dump ], 'its restore');
 my $definitions = q{SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname};
 is($node->safe_psql('restored', $definitions), $node->safe_psql('postgres', $definitions), 'has the indexes and their options');
-verified($node, 'restored', 'docs', 8, 'which work');
+verified($node, 'restored', 'docs', 12, 'which work');
 
 # ---- Logical replication, which sends binary values when asked to
 
@@ -133,8 +140,9 @@ $subscriber->append_conf('postgresql.conf', "autovacuum = off\n");
 $subscriber->start;
 $subscriber->safe_psql('postgres', 'CREATE EXTENSION annex');
 replicated($node, $subscriber, 'docs', 'every value has come');
-$subscriber->safe_psql('postgres', 'CREATE INDEX ON docs USING ivf (embedding vector_cosine_ops, tenant); CREATE INDEX ON docs USING ivf (half)');
-verified($subscriber, 'postgres', 'docs', 2, 'and can be indexed there');
+$subscriber->safe_psql('postgres', 'CREATE INDEX ON docs USING ivf (embedding vector_cosine_ops, tenant); CREATE INDEX ON docs USING ivf (half);
+	CREATE INDEX ON docs USING hnsw (half halfvec_cosine_ops)');
+verified($subscriber, 'postgres', 'docs', 3, 'and can be indexed there');
 $node->stop;
 
 # ... and between pgvector and annex, where that is installed

@@ -39,7 +39,11 @@ my @known = (
 	[ qr/EXPLAIN.*FROM docs/, 'plans that take an index of ivf' ],
 	[ qr/WHERE id % 10 = 5 ORDER BY/, 'annex: the filtered scan goes on for rows that pass' ],
 	[ qr/pg_opclass.*opcintype|amvalidate/s, 'operator classes: annex has those of ivf besides, with a support function more' ],
-	[ qr/USING ivfflat \(b\)|ARRAY\[2001\]|vector\(2001\)|halfvec\(4001\)/, 'annex: up to 16,000 dimensions in an index' ]);
+	[ qr/USING ivfflat \(b\)|ARRAY\[2001\]|vector\(2001\)|halfvec\(4001\)/, 'annex: up to 16,000 dimensions in an index' ],
+	[ qr/USING hnsw \(wide|bit\(64001\)/, 'bits in an index: another limit' ],
+	[ qr/amprocnum/, 'operator classes of hnsw: a support function more' ],
+	[ qr/ORDER BY val (<->|<~>) ('\[1,2\]'|'\[1,2,3\]' LIMIT 1|B'10');/, 'a query of other dimensions: the two numbers change places; annex says so of an empty index, too' ],
+	[ qr/'\[1,1,1\]' LIMIT 50/, 'pgvector: equal rows in several nodes, of which a search with hnsw.ef_search = 1 finds one' ]);
 # Costs of functions.
 my @left_out = qw(vector_cost halfvec_cost);
 
@@ -104,7 +108,7 @@ sub compare_file
 	return;
 }
 
-for my $file (sort glob 'sql/{vector,halfvec,sparsevec}_*.sql sql/bit.sql sql/ivfflat.sql')
+for my $file (sort glob 'sql/{vector,halfvec,sparsevec}_*.sql sql/bit.sql sql/ivfflat.sql sql/hnsw_{vector,halfvec,bit}.sql')
 {
 	my ($name) = $file =~ m{([^/]+)\.sql$};
 	compare_file($file, $name) unless grep { $_ eq $name } @left_out;
