@@ -78,9 +78,9 @@ SELECT c, cardinality((answer(format('SELECT id, %s <+> %L AS distance FROM t OR
 
 -- Another operator than that of the class does not take the index.
 
+EXPLAIN (COSTS off) SELECT id FROM t ORDER BY v <-> '[1,2,3,4,5,6,7,8,9,10,11,12]' LIMIT 1;
 SET enable_seqscan = off;
 EXPLAIN (COSTS off) SELECT id FROM t ORDER BY v <+> '[1,2,3,4,5,6,7,8,9,10,11,12]' LIMIT 1;
-EXPLAIN (COSTS off) SELECT id FROM t ORDER BY v <-> '[1,2,3,4,5,6,7,8,9,10,11,12]' LIMIT 1;
 -- NULL, zero, beyond the bounds, other dimensions
 SELECT count(*) AS rows, count(distance) AS distances FROM (SELECT v <+> NULL::vector AS distance FROM t ORDER BY v <+> NULL::vector) x;
 SELECT distance, count(*) FROM (SELECT v <+> array_fill(0, ARRAY[12])::vector AS distance FROM t ORDER BY v <+> array_fill(0, ARRAY[12])::vector LIMIT 30) x GROUP BY 1;
