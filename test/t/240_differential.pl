@@ -27,11 +27,9 @@ sub pick { my (@from) = @_; return $from[ draw(\$state, scalar @from) ] }
 
 # Tables -----------------------------------------------------------------------------------------------------------
 
-my %graph = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops');
-my %dense = (%graph, '<+>' => 'l1_ops');
-my %opclasses = (
-	ivf => { vector => \%dense, halfvec => \%dense, bit => { '<~>' => 'hamming_ops', '<%>' => 'jaccard_ops' } },
-	hnsw => { vector => \%graph, halfvec => \%graph });
+my %dense = ('<->' => 'l2_ops', '<#>' => 'ip_ops', '<=>' => 'cosine_ops', '<+>' => 'l1_ops');
+my %of_types = (vector => \%dense, halfvec => \%dense, bit => { '<~>' => 'hamming_ops', '<%>' => 'jaccard_ops' });
+my %opclasses = (ivf => \%of_types, hnsw => \%of_types);
 # what lies on several pages, or on few of a page
 my %most_dimensions = (ivf => 9000, hnsw => 2000);
 my @kinds = map { my $method = $_; map { [ $method, $_ ] } sort keys %{ $opclasses{$method} } } @methods;
