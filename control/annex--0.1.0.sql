@@ -1061,6 +1061,10 @@ CREATE FUNCTION ivf_sparsevec_cosine_info(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_sparsevec_cosine_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ivf_sparsevec_cosine_info(internal) IS 'metric and element type of sparsevec_cosine_ops';
 
+CREATE FUNCTION ivf_sparsevec_l1_info(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_sparsevec_l1_info' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ivf_sparsevec_l1_info(internal) IS 'metric and element type of sparsevec_l1_ops';
+
 CREATE OPERATOR CLASS sparsevec_l2_ops
 	DEFAULT FOR TYPE sparsevec USING ivf AS
 	OPERATOR 1 <-> (sparsevec, sparsevec) FOR ORDER BY float_ops,
@@ -1298,6 +1302,10 @@ CREATE FUNCTION hnsw_bit_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'annex_hnsw_support' LANGUAGE C;
 COMMENT ON FUNCTION hnsw_bit_support(internal) IS 'stands where pgvector''s operator classes have a function of this name';
 
+CREATE FUNCTION hnsw_sparsevec_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'annex_hnsw_support' LANGUAGE C;
+COMMENT ON FUNCTION hnsw_sparsevec_support(internal) IS 'stands where pgvector''s operator classes have a function of this name';
+
 CREATE OPERATOR CLASS vector_l2_ops
 	FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
@@ -1375,6 +1383,39 @@ CREATE OPERATOR CLASS bit_jaccard_ops
 	FUNCTION 3 (bit, bit) hnsw_bit_support(internal),
 	FUNCTION 4 (bit, bit) ivf_bit_jaccard_info(internal);
 COMMENT ON OPERATOR CLASS bit_jaccard_ops USING hnsw IS 'order by Jaccard distance';
+
+CREATE OPERATOR CLASS sparsevec_l2_ops
+	FOR TYPE sparsevec USING hnsw AS
+	OPERATOR 1 <-> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) sparsevec_l2_squared_distance(sparsevec, sparsevec),
+	FUNCTION 3 (sparsevec, sparsevec) hnsw_sparsevec_support(internal),
+	FUNCTION 4 (sparsevec, sparsevec) ivf_sparsevec_l2_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_l2_ops USING hnsw IS 'order by L2 distance';
+
+CREATE OPERATOR CLASS sparsevec_ip_ops
+	FOR TYPE sparsevec USING hnsw AS
+	OPERATOR 1 <#> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) sparsevec_negative_inner_product(sparsevec, sparsevec),
+	FUNCTION 3 (sparsevec, sparsevec) hnsw_sparsevec_support(internal),
+	FUNCTION 4 (sparsevec, sparsevec) ivf_sparsevec_ip_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_ip_ops USING hnsw IS 'order by negative inner product';
+
+CREATE OPERATOR CLASS sparsevec_cosine_ops
+	FOR TYPE sparsevec USING hnsw AS
+	OPERATOR 1 <=> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) sparsevec_negative_inner_product(sparsevec, sparsevec),
+	FUNCTION 2 (sparsevec, sparsevec) l2_norm(sparsevec),
+	FUNCTION 3 (sparsevec, sparsevec) hnsw_sparsevec_support(internal),
+	FUNCTION 4 (sparsevec, sparsevec) ivf_sparsevec_cosine_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING hnsw IS 'order by cosine distance';
+
+CREATE OPERATOR CLASS sparsevec_l1_ops
+	FOR TYPE sparsevec USING hnsw AS
+	OPERATOR 1 <+> (sparsevec, sparsevec) FOR ORDER BY float_ops,
+	FUNCTION 1 (sparsevec, sparsevec) l1_distance(sparsevec, sparsevec),
+	FUNCTION 3 (sparsevec, sparsevec) hnsw_sparsevec_support(internal),
+	FUNCTION 4 (sparsevec, sparsevec) ivf_sparsevec_l1_info(internal);
+COMMENT ON OPERATOR CLASS sparsevec_l1_ops USING hnsw IS 'order by taxicab distance';
 
 --]
 CREATE OPERATOR CLASS bool_ops

@@ -81,7 +81,7 @@ SELECT i.relname, dimensions, rows + first_rows + nan_rows + null_rows AS rows F
 
 SET ivf.probes = 32768;
 SET ivf.epsilon = 10;
-SET ivf.rerank = 1000000;
+SET annex.rerank = 1000000;
 SELECT * FROM compare_many('small', 'v', '{<->,<#>,<=>}', 1024, '');
 SELECT * FROM compare_many('big', 'v', '{<->,<#>,<=>}', 1000000, '');
 SELECT * FROM compare_many('big', 'v', '{<->,<#>,<=>}', 1000000, 'LIMIT 10');
@@ -96,7 +96,7 @@ SELECT message FROM error_of('SET LOCAL enable_seqscan = off; SELECT id FROM big
 SELECT message FROM error_of('INSERT INTO big VALUES (0, ''{1:1}/5'')');
 RESET ivf.probes;
 RESET ivf.epsilon;
-RESET ivf.rerank;
+RESET annex.rerank;
 
 -- With defaults: all of LIMIT, in order, no row twice, and nearly all of the nearest
 CREATE FUNCTION by_defaults(operator text, k int, OUT rows int, OUT different int, OUT in_order boolean, OUT recall boolean)
@@ -122,11 +122,11 @@ SELECT operator, k, found.* FROM unnest('{<->,<#>,<=>}'::text[]) operator, unnes
 	ORDER BY operator, k;
 
 -- The candidates of a scan: with one row compared for one row wanted, images decide
-SELECT * FROM error_of('SET ivf.rerank = -1');
+SELECT * FROM error_of('SET annex.rerank = -1');
 SET ivf.probes = 32768;
-SET ivf.rerank = 1;
+SET annex.rerank = 1;
 SELECT cardinality(ids) FROM answer('SELECT id, v <=> point(-1, 1000000) AS distance FROM big ORDER BY v <=> point(-1, 1000000) LIMIT 20', true);
-RESET ivf.rerank;
+RESET annex.rerank;
 RESET ivf.probes;
 
 -- A cursor goes on to the last row, also in strict order; it may start again
@@ -155,7 +155,7 @@ CREATE FUNCTION touched() RETURNS SETOF text LANGUAGE sql AS $$
 $$;
 SET ivf.probes = 32768;
 SET ivf.epsilon = 10;
-SET ivf.rerank = 1000000;
+SET annex.rerank = 1000000;
 DELETE FROM big WHERE id % 7 = 0;
 UPDATE big SET grp = grp + 1 WHERE id % 7 = 1;	-- HOT where the page has room
 UPDATE big SET v = point(id + 10000, 1000000) WHERE id % 7 = 2;
@@ -169,7 +169,7 @@ SELECT * FROM touched();
 SELECT * FROM unnest('{big_l2_ivf,big_ip_ivf,big_cosine_ivf}'::regclass[]) i, annex_verify(i, true);
 RESET ivf.probes;
 RESET ivf.epsilon;
-RESET ivf.rerank;
+RESET annex.rerank;
 
 -- Expressions, partial indexes, filter columns
 CREATE TABLE docs (id int, v sparsevec, tenant int);
@@ -177,7 +177,7 @@ INSERT INTO docs SELECT i, point(i, 50000), i % 3 FROM generate_series(1, 2000) 
 CREATE INDEX docs_ivf ON docs USING ivf ((v::sparsevec(50000)) sparsevec_cosine_ops, tenant) WITH (lists = 10);
 SET ivf.probes = 32768;
 SET ivf.epsilon = 10;
-SET ivf.rerank = 1000000;
+SET annex.rerank = 1000000;
 SELECT * FROM compare_many('docs', 'v::sparsevec(50000)', '{<=>}', 50000, '');
 SELECT * FROM compare_many('(SELECT * FROM docs WHERE tenant = 1) docs', 'v::sparsevec(50000)', '{<=>}', 50000, 'LIMIT 20');
 DROP INDEX docs_ivf;
@@ -187,7 +187,7 @@ CREATE INDEX docs_part_ivf ON docs USING ivf ((v::sparsevec(50000)) sparsevec_l2
 SELECT * FROM compare_many('(SELECT * FROM docs WHERE tenant = 2) docs', 'v::sparsevec(50000)', '{<->}', 50000, 'LIMIT 20');
 RESET ivf.probes;
 RESET ivf.epsilon;
-RESET ivf.rerank;
+RESET annex.rerank;
 SELECT e.* FROM error_of('CREATE INDEX ON docs USING ivf (v sparsevec_l2_ops)') e;
 
 -- Rows within a distance: an order may be taken from the index, a search without one needs bounds, which images are not

@@ -4,6 +4,7 @@
 #include "pg/pg.h"
 
 #include "pg/hnsw/handler.h"
+#include "pg/index/rerank.h"
 #include "pg/index/scan_hints.h"
 #include "pg/index/scan_statistics.h"
 #include "pg/index/stop_point.h"
@@ -56,6 +57,7 @@ void DefineSimdLevel() {
 extern "C" PGDLLEXPORT void _PG_init(void) {
     annex::pg::DefineSimdLevel();
     annex::pg::DefineTargetRecall();
+    annex::pg::DefineRerank();
     annex::pg::InstallScanHints();
     annex::pg::InitStatistics();
     annex::pg::InstallFilteredScan();

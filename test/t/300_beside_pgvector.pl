@@ -143,7 +143,7 @@ $node->safe_psql(
 	$$;
 	-- all rows in the order of their distance, by the index and by sorting
 	CREATE FUNCTION compare(tab regclass, operator text, query vector, type text) RETURNS text LANGUAGE plpgsql
-	SET ivf.probes = 32768 SET ivf.epsilon = 10 SET ivf.rerank = 1000000 AS $$
+	SET ivf.probes = 32768 SET ivf.epsilon = 10 SET annex.rerank = 1000000 AS $$
 	DECLARE
 		statement text := format('SELECT id, v %s %L::vector::%s AS distance FROM %s ORDER BY v %s %L::vector::%s', operator, query, type, tab,
 			operator, query, type);

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kDimensions = 1000000;
 constexpr size_t kImage = 1024;
+constexpr size_t kBlocks = 4;
 
 struct Sparse {
     std::vector<int32_t> indices;
@@ -32,10 +33,29 @@ Sparse Make(const std::map<int32_t, float>& elements) {
     return x;
 }
 
-std::vector<float> Image(const Sparse& x, size_t dimensions = kDimensions, size_t image_dimensions = kImage) {
+std::vector<float> Image(const Sparse& x, size_t dimensions = kDimensions, size_t image_dimensions = kImage,
+                         ImageKind kind = ImageKind::kFourBlocks) {
     std::vector<float> image(image_dimensions, -1.0F);
-    MakeSparseImage(x.view(), dimensions, image_dimensions, image.data());
+    MakeSparseImage(x.view(), dimensions, kind, image_dimensions, image.data());
     return image;
+}
+
+std::vector<float> Image(const std::vector<float>& x, ImageKind kind, size_t image_dimensions = kImage) {
+    std::vector<float> image(image_dimensions, -1.0F);
+    MakeDenseImage(x.data(), x.size(), kind, image_dimensions, image.data());
+    return image;
+}
+
+double L1Distance(const std::vector<float>& a, const std::vector<float>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    return sum;
+}
+
+std::vector<float> Dense(const Sparse& x, size_t dimensions) {
+    std::vector<float> dense(dimensions);
+    for (size_t i = 0; i < x.indices.size(); ++i) dense[static_cast<size_t>(x.indices[i])] = x.values[i];
+    return dense;
 }
 
 double Product(const std::vector<float>& a, const std::vector<float>& b) {
@@ -88,10 +108,10 @@ TEST(SparseImageTest, OneValueKeepsItsLengthAndFourPlaces) {
     for (const int32_t index : {0, 1, 77, 999999}) {
         const std::vector<float> image = Image(Make({{index, -3.0F}}));
         EXPECT_EQ(Product(image, image), 9.0);
-        for (size_t block = 0; block < kSparseImageBlocks; ++block) {
-            const auto* begin = image.data() + block * kImage / kSparseImageBlocks;
-            EXPECT_EQ(std::count(begin, begin + kImage / kSparseImageBlocks, 0.0F),
-                      static_cast<std::ptrdiff_t>(kImage / kSparseImageBlocks) - 1);
+        for (size_t block = 0; block < kBlocks; ++block) {
+            const auto* begin = image.data() + block * kImage / kBlocks;
+            EXPECT_EQ(std::count(begin, begin + kImage / kBlocks, 0.0F),
+                      static_cast<std::ptrdiff_t>(kImage / kBlocks) - 1);
         }
     }
 }
@@ -99,6 +119,36 @@ TEST(SparseImageTest, OneValueKeepsItsLengthAndFourPlaces) {
 TEST(SparseImageTest, IsTheVectorItselfWhereThatFits) {
     const std::vector<float> image = Image(Make({{0, 1.0F}, {5, 2.0F}, {6, -3.0F}}), 7, 7);
     EXPECT_EQ(image, (std::vector<float>{1, 0, 0, 0, 0, 2, -3}));
+    for (const ImageKind kind : {ImageKind::kFourBlocks, ImageKind::kOneBlock})
+        EXPECT_EQ(Image({1, 0, 2}, kind, 4), (std::vector<float>{1, 0, 2, 0}));
+}
+
+// What meets in a block can only make an L1 distance less; of few elements that differ, little less.
+TEST(SparseImageTest, OneBlockKeepsL1DistancesFromBelow) {
+    Random random(5);
+    constexpr int kPairs = 50;
+    constexpr double kRounding = 1e-5;
+    double kept = 0;
+    for (int i = 0; i < kPairs; ++i) {
+        const auto [a, b] = Pair(&random);
+        const auto image = [](const Sparse& x) { return Image(x, kDimensions, kImage, ImageKind::kOneBlock); };
+        const double distance = L1Distance(Dense(a, kDimensions), Dense(b, kDimensions));
+        const double of_images = L1Distance(image(a), image(b));
+        EXPECT_LE(of_images, distance * (1 + kRounding));
+        kept += of_images / distance;
+    }
+    EXPECT_GT(kept / kPairs, 0.95);
+}
+
+TEST(SparseImageTest, ADenseVectorHasTheImageOfTheSparseOneWithItsValues) {
+    constexpr size_t kWide = 5000;
+    Random random(7);
+    std::map<int32_t, float> elements;
+    for (int i = 0; i < 900; ++i)
+        elements[static_cast<int32_t>(random.Below(kWide))] = static_cast<float>(random.Uniform() - 0.5);
+    const Sparse x = Make(elements);
+    for (const ImageKind kind : {ImageKind::kFourBlocks, ImageKind::kOneBlock})
+        EXPECT_EQ(Image(Dense(x, kWide), kind), Image(x, kWide, kImage, kind));
 }
 
 // Images lie in indexes: other places for the same index would need another version of the format.

@@ -27,18 +27,10 @@ extern "C" {
 namespace annex::pg::hnsw {
 
 static constexpr uint64 kSeed = 0x616e6e6578ULL;  // any constant: builds of the same data are the same
-// Edges that a node of the greatest dimensions must have room for, unless 2 m are fewer.
-static constexpr uint32 kFewestEdgesOfLargeNodes = 12;
 
 // ---- The meta page of a new index ----
 
-static bool NodesFit(uint32 padded, Metric metric, Size value_bytes, uint32 m) {
-    const NodeLayout node = NodeLayoutFor(padded, metric, value_bytes);
-    const NodePlaces places{node, SlotsPerPage(node)};
-    const uint32 edges = std::min(MostEdges(m), kFewestEdgesOfLargeNodes);
-    return places.slots_per_page > 0 && places.RecordBytes(edges) <= places.area();
-}
-
+// What is too wide has an image, but for bits.
 static void CheckDimensions(uint32 dimensions, Metric metric, Size value_bytes, uint32 m) {
     if (NodesFit(static_cast<uint32>(PaddedDimensions(dimensions)), metric, value_bytes, m)) return;
     uint32 most = dimensions;
@@ -54,8 +46,8 @@ void FillMeta(Relation index, MetaPage* meta) {
     *meta = {};
     meta->magic = kMagic;
     meta->version = kFormatVersion;
-    meta->dimensions = static_cast<uint32>(IndexDimensions(index, PG_INT32_MAX, false));
     meta->m = static_cast<uint16>(MOption(index));
+    meta->dimensions = SpaceDimensions(index, meta->m, columns.value_bytes(), false);
     meta->ef_construction = static_cast<uint16>(EfConstructionOption(index));
     CheckDimensions(meta->dimensions, info.metric, columns.value_bytes(), meta->m);
     if (meta->ef_construction / 2 < meta->m)

@@ -17,6 +17,7 @@ extern "C" {
 #include <algorithm>
 
 #include "pg/index/ordered_path.h"
+#include "pg/index/rerank.h"
 
 namespace annex::pg::hnsw {
 
@@ -37,6 +38,7 @@ struct Shape {
     double rows;
     double pages;
     double record_bytes;
+    bool has_images;
     Cost page_cost;        // of one anywhere
     Cost swept_page_cost;  // of one in their order
 };
@@ -46,6 +48,7 @@ static Shape ShapeOf(const IndexOptInfo* info) {
     // The planner holds a lock on the index.
     Relation index = index_open(info->indexoid, NoLock);
     ReadMeta(index, &shape.meta);
+    shape.has_images = HasImages(index, static_cast<int>(shape.meta.dimensions));
     index_close(index, NoLock);
     shape.settings = SettingsNow();
     shape.rows = std::max(info->tuples, 1.0);
@@ -80,15 +83,23 @@ static Cost Sweep(const Shape& shape, double share, bool tested) {
     return shape.pages * shape.swept_page_cost + cpu * cpu_operator_cost;
 }
 
-static Cost FirstRound(const Shape& shape, const SearchEstimate& search) {
+static Cost Search(const Shape& shape, const SearchEstimate& search) {
     const double visits = ExpectedVisits(shape, search);
     const Cost prepare = kPrepare * cpu_operator_cost + shape.page_cost;
     const bool sweeps = !shape.settings.set && visits > kVisitsPerPage * shape.pages;
     return prepare + (sweeps ? Sweep(shape, search.share, search.tested) : Visits(shape, visits, search.tested));
 }
 
+static Cost FirstRound(const IndexOptInfo* index, const Shape& shape, const SearchEstimate& search) {
+    if (!shape.has_images) return Search(shape, search);
+    SearchEstimate candidates = search;
+    candidates.wanted = shape.settings.set ? EfFor(shape.settings.ef_search) : RerankedFor(search.wanted);
+    candidates.wanted = std::clamp(candidates.wanted, 1.0, std::max(shape.rows * search.share, 1.0));
+    return Search(shape, candidates) + RerankCost(index, candidates.wanted);
+}
+
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {
-    return FirstRound(ShapeOf(index), search);
+    return FirstRound(index, ShapeOf(index), search);
 }
 
 // A single round is in order; of several only those that leave out what comes late.
@@ -130,6 +141,6 @@ extern "C" void hnswcostestimate(PlannerInfo* root, IndexPath* path, double loop
     const Shape shape = ShapeOf(info);
     const Selectivity share = clauselist_selectivity(root, conditions, table, JOIN_INNER, nullptr);
     const double wanted = annex::pg::RowsForLimit(root, path, *selectivity);
-    *startup_cost = FirstRound(shape, {wanted, std::clamp(share, 1 / shape.rows, 1.0), false});
+    *startup_cost = FirstRound(info, shape, {wanted, std::clamp(share, 1 / shape.rows, 1.0), false});
     *total_cost = *startup_cost + Sweep(shape, share, false) + shape.rows * share * cpu_index_tuple_cost;
 }

@@ -2,6 +2,7 @@
 // take.
 #include "pg/hnsw/hnsw.h"
 #include "pg/hnsw/inspect.h"
+#include "pg/index/rerank.h"
 
 namespace annex::pg::hnsw {
 namespace {
@@ -81,6 +82,11 @@ Counts CountPages(Relation index, const MetaPage& meta) {
     return counts;
 }
 
+// Rows that the search for k rows is to find, of which a scan of images returns some.
+double RowsToSearch(Relation index, const MetaPage& meta, double k) {
+    return HasImages(index, static_cast<int>(meta.dimensions)) ? RerankedFor(k) : k;
+}
+
 // What scans take from the calibration, as a JSON array; finite numbers, as far as the meta page is sound.
 const char* CalibrationJson(const MetaPage& meta) {
     StringInfoData json;
@@ -128,7 +134,7 @@ void DescribeIndex(Relation index, ResultRow* row) {
     row->Set("entry_nodes", counts.entries);
     row->Set("node_pages", pages(PageKind::kNodes));
     row->Set("entry_pages", pages(PageKind::kEntries));
-    row->Set("ef", static_cast<double>(EffortFor(meta, 0).ef));
+    row->Set("ef", static_cast<double>(EffortFor(meta, RowsToSearch(index, meta, 0)).ef));
     if (!(meta.calibrated_nodes > 0)) return;
     row->Set("calibrated_rows", meta.calibrated_nodes);
     row->SetJson("calibration", CalibrationJson(meta));
@@ -137,7 +143,7 @@ void DescribeIndex(Relation index, ResultRow* row) {
 void DescribeSearch(Relation index, double k, ResultRow* row) {
     MetaPage meta;
     ReadMeta(index, &meta);
-    row->Set("ef", static_cast<double>(EffortFor(meta, k).ef));
+    row->Set("ef", static_cast<double>(EffortFor(meta, RowsToSearch(index, meta, k)).ef));
 }
 
 }  // namespace annex::pg::hnsw

@@ -55,6 +55,23 @@ uint32 SlotsPerPage(const NodeLayout& node) {
     return slots;
 }
 
+bool NodesFit(uint32 padded, Metric metric, Size value_bytes, uint32 m) {
+    // Edges that a node of the greatest dimensions must have room for, unless 2 m are fewer.
+    constexpr uint32 kFewestEdgesOfLargeNodes = 12;
+    const NodeLayout node = NodeLayoutFor(padded, metric, value_bytes);
+    const NodePlaces places{node, SlotsPerPage(node)};
+    const uint32 edges = std::min(MostEdges(m), kFewestEdgesOfLargeNodes);
+    return places.slots_per_page > 0 && places.RecordBytes(edges) <= places.area();
+}
+
+uint32 SpaceDimensions(Relation index, uint32 m, Size value_bytes, bool advise) {
+    const OpclassInfo& info = OpclassOf(index);
+    const auto dimensions = static_cast<uint32>(IndexDimensions(index, PG_INT32_MAX, advise));
+    const bool dense = info.element == ElementType::kVector || info.element == ElementType::kHalfvec;
+    const auto padded = static_cast<uint32>(PaddedDimensions(dimensions));
+    return dense && !NodesFit(padded, info.metric, value_bytes, m) ? kWideImageDimensions : dimensions;
+}
+
 NodePlaces PlacesOf(const MetaPage& meta) {
     return {NodeLayoutFor(meta.padded, meta.metric, ColumnsOf(meta).value_bytes()), meta.slots_per_page};
 }
@@ -87,10 +104,11 @@ void CheckMeta(Relation index, const MetaPage& meta) {
     const OpclassInfo& info = OpclassOf(index);
     if (meta.metric != info.metric || meta.element != info.element)
         ReportCorrupted(index, 0, "the metric is not that of the index");
-    if (meta.dimensions == 0 || meta.dimensions != static_cast<uint32>(IndexDimensions(index, PG_INT32_MAX)) ||
+    CheckColumns(index, meta);
+    if (meta.dimensions == 0 ||
+        meta.dimensions != SpaceDimensions(index, meta.m, ColumnsOf(meta).value_bytes(), true) ||
         meta.padded != PaddedDimensions(meta.dimensions))
         ReportCorrupted(index, 0, "the dimensions are not those of the index");
-    CheckColumns(index, meta);
     if (meta.slots_per_page == 0 || meta.slots_per_page != SlotsPerPage(PlacesOf(meta).node))
         ReportCorrupted(index, 0, "the size of nodes is impossible");
     if (meta.m < 2 || meta.m > 100 || meta.ef_construction < 4 || meta.ef_construction > 1000)
@@ -174,6 +192,8 @@ uint32 NodePage::CapacityForNew(const NodePlaces& places, uint32 wanted, uint32 
     const Size left = room();
     const uint32 slots = places.slots_per_page - header->slots;
     if (slots == 0 || left < places.LeastRecordBytes()) return 0;
+    // A large node takes what a whole page has room for.
+    wanted = std::min(wanted, std::max(static_cast<uint32>(places.node.Capacity(places.area())), kFewestEdges));
     const Size nodes = std::clamp<Size>(left / places.RecordBytes(wanted), 1, slots);
     // A last node may be somewhat short of edges rather than leave its page's rest unused.
     if (left < places.RecordBytes(wanted) && left < places.RecordBytes(wanted - wanted / 4)) return 0;

@@ -122,6 +122,8 @@ struct NodePlaces {
 // Slots of pages of such nodes; 0: not even one with kFewestEdges fits.
 [[nodiscard]] uint32 SlotsPerPage(const NodeLayout& node);
 [[nodiscard]] NodePlaces PlacesOf(const MetaPage& meta);
+// Whether nodes have room for enough edges.
+[[nodiscard]] bool NodesFit(uint32 padded, Metric metric, Size value_bytes, uint32 m);
 [[nodiscard]] ColumnLayout ColumnsOf(const MetaPage& meta);
 
 // What follows the NodeHeader of a record whose state is NodeState::kTids: `capacity` heap TIDs, each with the values
@@ -291,6 +293,9 @@ void InitPage(Page page, PageKind kind);
 
 // A checked copy of the meta page's contents, cheap enough to take for each scan.
 void ReadMeta(Relation index, MetaPage* meta);
+// Dimensions of the space of an index with these options: its column's, or, where those of a dense vector are so many
+// that nodes would not fit on pages, its images'.
+[[nodiscard]] uint32 SpaceDimensions(Relation index, uint32 m, Size value_bytes, bool advise);
 [[nodiscard]] inline MetaPage* MetaOf(Page page) {
     return HeaderOf<MetaPage>(page);
 }

@@ -9,7 +9,8 @@
 // with distance NaN for a zero vector under cosine, NULL for a NULL, and bound -infinity for one beyond the range.
 //
 // The executor computes exact distances from the heap tuples and sorts by them; the bounds returned here are true lower
-// bounds.
+// bounds. Where the index knows images of the values alone there are no bounds: what rounds and sweeps find is put into
+// exact order here (pg/index/rerank.h), and a radius does not end a scan.
 //
 // Where one of pgvector's settings is set, a scan ends where pgvector's would: after hnsw.ef_search nodes, or, with
 // hnsw.iterative_scan, hnsw.max_scan_tuples visits; there is no sweep.
@@ -20,6 +21,7 @@
 #include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_scan.h"
+#include "pg/index/rerank.h"
 #include "pg/index/scan_filter.h"
 #include "pg/index/scan_statistics.h"
 #include "pg/index/wanted_rows.h"
@@ -68,12 +70,17 @@ struct HnswScan {
     bool beyond_radius;  // the round has found rows beyond it
     uint64 sweep_after;  // visits
     HeapAhead heap_ahead;
-    double heap_rows;       // that may still be asked for
+    double heap_rows;  // that may still be asked for
+    Reranker reranker;
+    double batch;           // candidates of the next one
+    double last_distance;   // the greatest that the reranker gave
     float last_bound;       // greatest bound returned so far
     bool in_node;           // the reader has rows of the node found last
-    float bound;            // of that node
+    NodeId node;            // that one
+    float bound;            // of it
     int elements;           // that may still be begun, of pgvector's
-    int element_rows;       // that the current one may still have
+    NodeId element;         // the one begun last
+    int element_rows;       // that it may still have
     bool by_pages;          // the order of the pages instead of rounds
     double by_pages_bound;  // what every row is then returned with
     bool by_pages_null;
@@ -106,8 +113,14 @@ static void Prepare(IndexScanDesc desc) {
     scan->reader = TidReader::New(&scan->walker, &scan->filter, &scan->ordered.counters);
     scan->floats = NewFloatReader(desc->indexRelation, static_cast<int>(scan->meta.dimensions));
     scan->node_filter = NodeFilter{NodePasses, &scan->filter};
+    if (HasImages(desc->indexRelation, static_cast<int>(scan->meta.dimensions)))
+        InitReranker(&scan->reranker, scan->context);
     scan->ready = true;
     MemoryContextSwitchTo(old_context);
+}
+
+static bool Reranks(const HnswScan* scan) {
+    return scan->reranker.context != nullptr;
 }
 
 static bool Bounded(double radius) {
@@ -160,10 +173,12 @@ static void CountStart(IndexScanDesc desc) {
 
 static void Reset(HnswScan* scan) {
     scan->counted = GraphCounters{};
-    scan->bounded = Bounded(scan->ordered.radius);
+    scan->bounded = Bounded(scan->ordered.radius) && !Reranks(scan);
     scan->from_all = scan->beyond_radius = scan->in_node = scan->by_pages = false;
     scan->last_bound = -get_float4_infinity();
-    scan->element_rows = 0;
+    scan->element = kNoNode;
+    ForgetRows(&scan->reranker);
+    scan->last_distance = -get_float8_infinity();
 }
 
 // The query decides the stages.
@@ -226,6 +241,12 @@ static double ShareOf(Relation index, const TidSet& rows) {
 // nearest at 40, twice at 100, and beyond 200 two and a half times.
 uint32 EfFor(int ef_search) {
     return static_cast<uint32>(std::ceil(std::min(1.5 + ef_search / 200.0, 2.5) * ef_search));
+}
+
+// Rows that are to be found; 0: not known.
+static double WantedRows(IndexScanDesc desc) {
+    const double rows = RowsToFind(desc->indexRelation, ScanOf(desc)->ordered);
+    return Reranks(ScanOf(desc)) ? RerankedFor(rows > 0 ? rows : kFirstRound) : rows;
 }
 
 // What finding k rows takes; 0: it is not known how many are wanted.
@@ -293,7 +314,7 @@ static bool AskForMore(IndexScanDesc desc) {
     if (ordered->next_round != nullptr) ordered->next_round(ordered->next_round_arg);
     if (ordered->stop) return false;
     const bool told = ordered->next_round != nullptr && ordered->wanted > 0;
-    const double missing = told ? RowsForWanted(*ordered) + kSpareRows : 0;
+    const double missing = told ? WantedRows(desc) + kSpareRows : 0;
     scan->ef = std::max(Doubled(scan->ef), static_cast<size_t>(std::min(missing, kMostRows)));
     return true;
 }
@@ -304,7 +325,7 @@ static void UseOtherRows(IndexScanDesc desc) {
     if (scan->filter.rows == scan->ordered.rows) return;
     scan->filter.rows = scan->ordered.rows;
     SearchOf(scan)->ForgetDistances();
-    scan->ef = EffortOf(desc, RowsToFind(desc->indexRelation, scan->ordered)).ef;
+    scan->ef = EffortOf(desc, WantedRows(desc)).ef;
 }
 
 // Nodes that the search remembers have been freed since it began.
@@ -391,8 +412,10 @@ static void StartSweep(IndexScanDesc desc) {
 static void StartRounds(IndexScanDesc desc) {
     HnswScan* scan = ScanOf(desc);
     scan->heap_ahead.Begin(desc->heapRelation);
-    const double limit = RowsToFind(desc->indexRelation, scan->ordered);
+    const double limit = WantedRows(desc);
     scan->heap_rows = limit > 0 ? limit + kRowsBeyondLimit : get_float8_infinity();
+    if (Reranks(scan)) scan->heap_rows = 0;
+    scan->batch = scan->settings.set ? kMostRows : limit;
     const SearchEffort effort = EffortOf(desc, limit);
     if (!scan->settings.set && effort.visits >= static_cast<double>(scan->sweep_after)) {
         StartSweep(desc);
@@ -462,15 +485,16 @@ static bool NextNode(HnswScan* scan, FoundNode* node) {
             return true;
         }
         // Found too late for its place in the order.
-        if (!StrictOrder(scan)) return true;
+        if (Reranks(scan) || !StrictOrder(scan)) return true;
     }
 }
 
-// Whether pgvector's settings allow one more row.
-static bool MayReturn(HnswScan* scan) {
-    if (scan->element_rows == 0) {
+// Whether pgvector's settings allow one more row, which is one of this node's.
+static bool MayReturn(HnswScan* scan, NodeId node) {
+    if (scan->element_rows == 0 || scan->element != node) {
         if (scan->elements == 0) return false;
         scan->elements--;
+        scan->element = node;
         scan->element_rows = kRowsPerElement;
     }
     scan->element_rows--;
@@ -482,10 +506,10 @@ static bool NextFound(HnswScan* scan, HeapTid* tid) {
     for (;;) {
         if (scan->in_node && scan->reader->Next(tid)) return true;
         scan->in_node = false;
-        scan->element_rows = 0;
         FoundNode node;
         if (!NextNode(scan, &node)) return false;
         scan->bound = node.lower;
+        scan->node = node.node;
         if (node.more == kNoNode) {
             *tid = node.heap_tid;
             return true;
@@ -493,6 +517,64 @@ static bool NextFound(HnswScan* scan, HeapTid* tid) {
         scan->reader->BeginNode(node.node);
         scan->in_node = true;
     }
+}
+
+// ---- Images ----
+
+// The nearest of what has been found: a batch, or until there is no more of it, or in memory. To find the nearest a
+// round has to find more.
+static void CollectCandidates(HnswScan* scan) {
+    HeapTid tid;
+    for (double count = 0; count < scan->batch && NextFound(scan, &tid); count++) {
+        CHECK_FOR_INTERRUPTS();
+        if (!AddCandidate(&scan->reranker, tid, scan->node)) break;
+    }
+    scan->batch = std::min(2 * scan->batch, kMostRows);
+}
+
+// A further round or sweep.
+static bool FindMore(IndexScanDesc desc) {
+    HnswScan* scan = ScanOf(desc);
+    if (scan->stage == Stage::kRounds) {
+        if (NextRound(desc)) return true;
+        EndRounds(desc);
+        return scan->stage == Stage::kSweep;
+    }
+    return scan->stage == Stage::kSweep && SweepAgain(desc);
+}
+
+// The next row of rounds and sweeps by the values' distances. Equal rows, which share a node, come one behind the
+// other.
+static bool NextRerankedRow(IndexScanDesc desc, RerankedRow* row) {
+    HnswScan* scan = ScanOf(desc);
+    Reranker* reranker = &scan->reranker;
+    for (;;) {
+        while (NextReranked(reranker, row)) {
+            // The set may have come since the row was held back.
+            const TidSet* rows = scan->ordered.rows;
+            if (rows != nullptr && !rows->Contains(row->heap_tid)) continue;
+            if (row->distance < scan->last_distance && StrictOrder(scan)) continue;
+            scan->last_distance = std::max(scan->last_distance, row->distance);
+            return MayReturn(scan, row->group);
+        }
+        CollectCandidates(scan);
+        const bool found = reranker->count > reranker->ordered;
+        const bool more = found || FindMore(desc);
+        if (scan->ordered.stop || (!more && reranker->count == reranker->next)) return false;
+        if (found || !more) OrderCandidates(reranker, desc, !more);
+    }
+}
+
+// The next row, once those without a bound have been returned.
+static bool ReturnReranked(IndexScanDesc desc) {
+    RerankedRow row;
+    if (!NextRerankedRow(desc, &row)) {
+        ScanOf(desc)->stage = Stage::kEnd;
+        return false;
+    }
+    (void)Return(desc, row.heap_tid, row.distance, false);
+    desc->xs_recheckorderby = false;
+    return true;
 }
 
 static bool NextRow(IndexScanDesc desc) {
@@ -515,14 +597,16 @@ static bool NextRow(IndexScanDesc desc) {
                 }
                 break;
             case Stage::kRounds:
+                if (Reranks(scan)) return ReturnReranked(desc);
                 if (NextFound(scan, &tid)) {
-                    if (MayReturn(scan)) return Return(desc, tid, static_cast<double>(scan->bound), false);
+                    if (MayReturn(scan, scan->node)) return Return(desc, tid, static_cast<double>(scan->bound), false);
                     scan->stage = Stage::kEnd;
                 } else if (!NextRound(desc)) {
                     EndRounds(desc);
                 }
                 break;
             case Stage::kSweep:
+                if (Reranks(scan)) return ReturnReranked(desc);
                 if (NextFound(scan, &tid)) return Return(desc, tid, static_cast<double>(scan->bound), false);
                 if (!SweepAgain(desc)) scan->stage = Stage::kEnd;
                 break;

@@ -30,6 +30,7 @@ static constexpr OpclassInfo kHalfvecCosine{Metric::kCosine, ElementType::kHalfv
 static constexpr OpclassInfo kSparsevecL2{Metric::kL2, ElementType::kSparsevec, "l2"};
 static constexpr OpclassInfo kSparsevecInnerProduct{Metric::kInnerProduct, ElementType::kSparsevec, "inner product"};
 static constexpr OpclassInfo kSparsevecCosine{Metric::kCosine, ElementType::kSparsevec, "cosine"};
+static constexpr OpclassInfo kSparsevecL1{Metric::kL1, ElementType::kSparsevec, "l1"};
 static constexpr OpclassInfo kHalfvecL1{Metric::kL1, ElementType::kHalfvec, "l1"};
 static constexpr OpclassInfo kBitHamming{Metric::kHamming, ElementType::kBit, "hamming"};
 static constexpr OpclassInfo kBitJaccard{Metric::kJaccard, ElementType::kBit, "jaccard"};
@@ -60,6 +61,19 @@ static int ColumnDimensions(Relation index) {
 
 static bool HasImages(const OpclassInfo& opclass, int column_dimensions) {
     return opclass.element == ElementType::kSparsevec && column_dimensions > kSparseImageDimensions;
+}
+
+static bool IsDense(ElementType element) {
+    return element == ElementType::kVector || element == ElementType::kHalfvec;
+}
+
+static bool HasImages(const OpclassInfo& opclass, int column_dimensions, int dimensions) {
+    if (IsDense(opclass.element)) return dimensions == kWideImageDimensions && column_dimensions > dimensions;
+    return HasImages(opclass, column_dimensions);
+}
+
+bool HasImages(Relation index, int dimensions) {
+    return HasImages(OpclassOf(index), ColumnDimensions(index), dimensions);
 }
 
 bool HasImages(Relation index) {
@@ -98,13 +112,16 @@ int IndexDimensions(Relation index, int most, bool advise) {
 FloatReader NewFloatReader(Relation index, int dimensions) {
     const OpclassInfo& opclass = OpclassOf(index);
     const int column_dimensions = ColumnDimensions(index);
-    const bool has_images = HasImages(opclass, column_dimensions);
-    if (has_images && dimensions != kSparseImageDimensions)
+    const bool has_images = HasImages(opclass, column_dimensions, dimensions);
+    if (has_images && opclass.element == ElementType::kSparsevec && dimensions != kSparseImageDimensions)
         ereport(ERROR,
                 (errcode(ERRCODE_INDEX_CORRUPTED), errmsg("index \"%s\" is corrupted", RelationGetRelationName(index)),
                  errdetail("Its images have %d dimensions.", dimensions), errhint("Please REINDEX it.")));
-    return {&opclass, dimensions, static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(dimensions))),
-            has_images ? column_dimensions : dimensions};
+    const auto room = [](int floats) {
+        return static_cast<float*>(palloc(sizeof(float) * static_cast<size_t>(floats)));
+    };
+    return {&opclass, dimensions, room(dimensions), has_images ? column_dimensions : dimensions,
+            has_images && IsDense(opclass.element) ? room(column_dimensions) : nullptr};
 }
 
 // What is said of a value of other dimensions than expected.
@@ -114,9 +131,25 @@ static void CheckIndexed(const DenseType&, int expected, int dimensions) {
     CheckExpectedDimensions(expected, dimensions);
 }
 
+static ImageKind ImageKindOf(const FloatReader& reader) {
+    return reader.opclass->metric == Metric::kL1 ? ImageKind::kOneBlock : ImageKind::kFourBlocks;
+}
+
+template <class Value>
+static const float* WideFloats(const FloatReader& reader, Datum datum, DimensionsCheck check) {
+    const auto* value = DatumGetDense<Value>(datum);
+    check(Value::kType, reader.value_dimensions, value->dim);
+    const float* floats = AsFloats(value->x, reader.value_dimensions, reader.wide);
+    MakeDenseImage(floats, static_cast<size_t>(reader.value_dimensions), ImageKindOf(reader),
+                   static_cast<size_t>(reader.dimensions), reader.buffer);
+    FreeIfCopy(value, datum);
+    return reader.buffer;
+}
+
 // A value that lies in a tuple or a plan stays there; a detoasted copy is done with once its floats are in the buffer.
 template <class Value>
 static const float* Floats(const FloatReader& reader, Datum datum, DimensionsCheck check) {
+    if (reader.wide != nullptr) return WideFloats<Value>(reader, datum, check);
     const auto* value = DatumGetDense<Value>(datum);
     check(Value::kType, reader.dimensions, value->dim);
     const float* floats = AsFloats(value->x, reader.dimensions, reader.buffer);
@@ -134,8 +167,8 @@ static const float* SparseFloats(const FloatReader& reader, Datum datum, Dimensi
     check(kSparsevecType, reader.value_dimensions, value->dim);
     // An image that is the vector itself has its values where its indices say.
     CheckSparsevecIndices(value);
-    MakeSparseImage(ViewOf(value), static_cast<size_t>(value->dim), static_cast<size_t>(reader.dimensions),
-                    reader.buffer);
+    MakeSparseImage(ViewOf(value), static_cast<size_t>(value->dim), ImageKindOf(reader),
+                    static_cast<size_t>(reader.dimensions), reader.buffer);
     FreeIfCopy(value, datum);
     return reader.buffer;
 }
@@ -248,6 +281,10 @@ ANNEX_FUNCTION(annex_sparsevec_ip_info) {
 
 ANNEX_FUNCTION(annex_sparsevec_cosine_info) {
     return InfoDatum(kSparsevecCosine);
+}
+
+ANNEX_FUNCTION(annex_sparsevec_l1_info) {
+    return InfoDatum(kSparsevecL1);
 }
 
 ANNEX_FUNCTION(annex_bit_hamming_info) {

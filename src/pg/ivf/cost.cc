@@ -7,10 +7,10 @@
 #include "pg/guard.h"
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_path.h"
+#include "pg/index/rerank.h"
 #include "pg/ivf/cache.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
-#include "pg/ivf/rerank.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -147,14 +147,6 @@ static Cost FurtherRounds(const Shape& shape, double returned) {
     const double pages = 2 * shape.list_pages + shape.row_pages;
     const double cpu = kSketch * shape.entries * 2 + kRefine * shape.rows;
     return pages * shape.page_cost + cpu * cpu_operator_cost + returned * cpu_index_tuple_cost;
-}
-
-// The values that a scan of images compares by lie anywhere in the table.
-static Cost RerankCost(const IndexOptInfo* index, double candidates) {
-    double random_page;
-    get_tablespace_page_costs(index->rel->reltablespace, &random_page, nullptr);
-    return std::min(candidates, static_cast<double>(index->rel->pages)) * random_page +
-           candidates * (cpu_tuple_cost + cpu_operator_cost);
 }
 
 Cost SearchCost(const IndexOptInfo* index, const SearchEstimate& search) {

@@ -39,7 +39,6 @@ extern int probes_setting;      // ivf.probes; 0: chosen
 extern double epsilon_setting;  // ivf.epsilon; 0: chosen
 extern int ordering_setting;    // ivf.ordering
 extern int order_setting;       // ivf.order, another name of it
-extern int rerank_setting;      // ivf.rerank; 0: chosen
 extern int cache_size_setting;  // ivf.cache_size, kilobytes
 
 [[nodiscard]] inline bool StrictOrder() {

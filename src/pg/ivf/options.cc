@@ -15,7 +15,6 @@ namespace annex::pg::ivf {
 
 int probes_setting = 0;
 double epsilon_setting = 0;
-int rerank_setting = 0;
 int ordering_setting = kOrderRelaxed;
 int order_setting = kOrderRelaxed;
 
@@ -39,10 +38,6 @@ void DefineOptionsAndSettings() {
     DefineCustomRealVariable("ivf.epsilon", "Sets the multiple of a sketch's error that its bound allows for.",
                              "More costs time and misses fewer rows. 0 chooses it.", &epsilon_setting, 0, 0, 100,
                              PGC_USERSET, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("ivf.rerank",
-                            "Sets the number of rows that a scan of images compares by their values at first.",
-                            "Indexes on sparsevec of many dimensions are such. 0 chooses it.", &rerank_setting, 0, 0,
-                            1000000, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomEnumVariable("ivf.ordering", "Sets what happens to rows that a later round of a scan finds too late.",
                              "\"relaxed\" returns them out of order, \"strict\" leaves them out.", &ordering_setting,
                              kOrderRelaxed, order_values, PGC_USERSET, 0, nullptr, nullptr, nullptr);

@@ -20,13 +20,13 @@
 #include "pg/index/heap_ahead.h"
 #include "pg/index/opclass.h"
 #include "pg/index/ordered_scan.h"
+#include "pg/index/rerank.h"
 #include "pg/index/scan_filter.h"
 #include "pg/index/scan_statistics.h"
 #include "pg/index/wanted_rows.h"
 #include "pg/ivf/dialect.h"
 #include "pg/ivf/ivf.h"
 #include "pg/ivf/probe.h"
-#include "pg/ivf/rerank.h"
 
 extern "C" {
 #include "pgstat.h"

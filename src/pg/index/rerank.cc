@@ -1,35 +1,59 @@
 // Ordering candidates by the values in the table.
-#include "pg/ivf/rerank.h"
+#include "pg/index/rerank.h"
 
 extern "C" {
 #include "access/tableam.h"
 #include "executor/executor.h"
 #include "nodes/pg_list.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/spccache.h"
 }
 
 #include <algorithm>
 #include <cmath>
 
 #include "pg/index/heap_ahead.h"
-#include "pg/ivf/ivf.h"
+#include "pg/index/page.h"
 
-namespace annex::pg::ivf {
+namespace annex::pg {
 
 // Candidates for each row that is wanted, and for the first; measured in doc/sparsevec.md.
 static constexpr double kCandidatesPerRow = 6;
 static constexpr double kFirstCandidates = 60;
 static constexpr Size kFirstCapacity = 128;
+// So many are sorted in a fraction of the time in which an interrupt is to be served.
+static constexpr Size kMostCapacity = 1 << 20;
+
+static int rerank_setting = 0;
+
+void DefineRerank() {
+    DefineCustomIntVariable("annex.rerank",
+                            "Sets the number of rows that a scan of images compares by their values at first.",
+                            "Indexes on sparsevec of many dimensions, and hnsw indexes on wide vectors, are such. 0 "
+                            "chooses it.",
+                            &rerank_setting, 0, 0, 1000000, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+}
 
 double RerankedFor(double k) {
     if (rerank_setting > 0) return std::max(static_cast<double>(rerank_setting), k);
     return kFirstCandidates + kCandidatesPerRow * k;
 }
 
+// Their values lie anywhere in the table.
+Cost RerankCost(const IndexOptInfo* index, double candidates) {
+    double random_page;
+    get_tablespace_page_costs(index->rel->reltablespace, &random_page, nullptr);
+    return std::min(candidates, static_cast<double>(index->rel->pages)) * random_page +
+           candidates * (cpu_tuple_cost + cpu_operator_cost);
+}
+
 void InitReranker(Reranker* reranker, MemoryContext context) {
     reranker->context = context;
-    reranker->scratch = AllocSetContextCreate(context, "ivf reranking", ALLOCSET_DEFAULT_SIZES);
+    reranker->scratch = AllocSetContextCreate(context, "reranking", ALLOCSET_DEFAULT_SIZES);
     reranker->capacity = kFirstCapacity;
     reranker->rows = static_cast<RerankedRow*>(MemoryContextAlloc(context, kFirstCapacity * sizeof(RerankedRow)));
     ForgetRows(reranker);
@@ -51,16 +75,17 @@ static void Compact(Reranker* reranker) {
 }
 
 static bool Grow(Reranker* reranker) {
-    const Size most = std::max(static_cast<Size>(work_mem) * 1024 / sizeof(RerankedRow), kFirstCapacity);
+    const Size most =
+        std::clamp(static_cast<Size>(work_mem) * 1024 / sizeof(RerankedRow), kFirstCapacity, kMostCapacity);
     if (reranker->capacity >= most) return false;
     reranker->capacity = std::min(2 * reranker->capacity, most);
     reranker->rows = static_cast<RerankedRow*>(repalloc_huge(reranker->rows, reranker->capacity * sizeof(RerankedRow)));
     return true;
 }
 
-bool AddCandidate(Reranker* reranker, HeapTid heap_tid) {
+bool AddCandidate(Reranker* reranker, HeapTid heap_tid, uint32 group) {
     Compact(reranker);
-    reranker->rows[reranker->count++] = {0, heap_tid};
+    reranker->rows[reranker->count++] = {0, heap_tid, group};
     return reranker->count < reranker->capacity || Grow(reranker);
 }
 
@@ -70,6 +95,7 @@ bool AddCandidate(Reranker* reranker, HeapTid heap_tid) {
 struct ValueReader {
     IndexScanDesc desc;
     IndexFetchTableData* fetch;
+    Datum query;
     TupleTableSlot* slot;
     AttrNumber attribute;  // of the table, or 0:
     ExprState* expression;
@@ -80,6 +106,8 @@ struct ValueReader {
 static void OpenValues(ValueReader* values, IndexScanDesc desc) {
     Relation index = desc->indexRelation;
     values->desc = desc;
+    // It may lie out of line, and is needed for each row.
+    values->query = PointerGetDatum(PG_DETOAST_DATUM(desc->orderByData[0].sk_argument));
     values->fetch = table_index_fetch_begin(desc->heapRelation);
     values->slot = table_slot_create(desc->heapRelation, nullptr);
     values->estate = CreateExecutorState();
@@ -113,7 +141,7 @@ static bool FetchDistance(ValueReader* values, HeapTid heap_tid, double* distanc
                                                       : slot_getattr(values->slot, values->attribute, &is_null);
     ScanKeyData* key = &desc->orderByData[0];
     *distance =
-        is_null ? NAN : DatumGetFloat8(FunctionCall2Coll(&key->sk_func, key->sk_collation, value, key->sk_argument));
+        is_null ? NAN : DatumGetFloat8(FunctionCall2Coll(&key->sk_func, key->sk_collation, value, values->query));
     MemoryContextSwitchTo(old_context);
     ResetExprContext(econtext);
     return true;
@@ -129,8 +157,8 @@ static bool LiesBefore(const RerankedRow& a, const RerankedRow& b) {
 
 // NaN comes last, as PostgreSQL sorts it.
 static bool IsNearer(const RerankedRow& a, const RerankedRow& b) {
-    if (std::isnan(a.distance)) return false;
-    return std::isnan(b.distance) || a.distance < b.distance;
+    if (std::isnan(a.distance) || std::isnan(b.distance)) return !std::isnan(a.distance);
+    return a.distance < b.distance || (a.distance == b.distance && a.group < b.group);
 }
 
 // From page to page, in the table's order.
@@ -145,9 +173,8 @@ static Size FetchDistances(RerankedRow* rows, Size count, IndexScanDesc desc) {
         CHECK_FOR_INTERRUPTS();
         ahead.AskForTuples();
         while (ahead.Wants() && i + ahead.rows() < count) ahead.Ask(ToItemPointer(rows[i + ahead.rows()].heap_tid));
-        const HeapTid heap_tid = rows[i].heap_tid;
-        double distance;
-        if (FetchDistance(&values, heap_tid, &distance)) rows[visible++] = {distance, heap_tid};
+        RerankedRow row = rows[i];
+        if (FetchDistance(&values, row.heap_tid, &row.distance)) rows[visible++] = row;
         ahead.Returned();
     }
     CloseValues(&values);
@@ -174,4 +201,4 @@ bool NextReranked(Reranker* reranker, RerankedRow* row) {
     return true;
 }
 
-}  // namespace annex::pg::ivf
+}  // namespace annex::pg

@@ -10,18 +10,25 @@
 
 extern "C" {
 #include "access/relscan.h"
+#include "nodes/pathnodes.h"
 }
 
 #include "annex/tid_list.h"
 
-namespace annex::pg::ivf {
+namespace annex::pg {
 
-// Candidates that k rows are chosen from; ivf.rerank, or a default.
+// The setting annex.rerank; to be called once, when the library is loaded.
+void DefineRerank();
+// Candidates that k rows are chosen from: as the setting says, or a default.
 [[nodiscard]] double RerankedFor(double k);
+
+// What comparing so many costs.
+[[nodiscard]] Cost RerankCost(const IndexOptInfo* index, double candidates);
 
 struct RerankedRow {
     double distance;
     HeapTid heap_tid;  // as the index has it: the first of a HOT chain
+    uint32 group;      // rows of equal distance come by their groups, which are the access method's
 };
 
 struct Reranker {
@@ -40,11 +47,11 @@ void InitReranker(Reranker* reranker, MemoryContext context);
 void ForgetRows(Reranker* reranker);
 
 // False when there is room for no more in work_mem before some are returned.
-[[nodiscard]] bool AddCandidate(Reranker* reranker, HeapTid heap_tid);
+[[nodiscard]] bool AddCandidate(Reranker* reranker, HeapTid heap_tid, uint32 group = 0);
 // Finds the distances of the rows that were added and puts them in order. Evaluates the index's expression and the
 // operator, and returns without a pin. last: there will be no more candidates.
 void OrderCandidates(Reranker* reranker, IndexScanDesc desc, bool last);
 // The next row; false when more candidates are needed.
 [[nodiscard]] bool NextReranked(Reranker* reranker, RerankedRow* row);
 
-}  // namespace annex::pg::ivf
+}  // namespace annex::pg
