@@ -60,7 +60,7 @@ is($node->safe_psql('ours', "LOAD 'vector'; SET ivfflat.probes = 3; $all_of_flat
 is($node->safe_psql('ours', "LOAD 'vector'; SET ivfflat.iterative_scan = relaxed_order; $all_of_flat"),
 	'1000', 'each of them') if $node->safe_psql('ours', "LOAD 'vector'; SELECT current_setting('ivfflat.iterative_scan', true) IS NOT NULL") eq 't';
 is($node->safe_psql('ours', "SET ivfflat.probes = 3; LOAD 'vector'; $all_of_flat"), $alone, 'with a value from before');
-refused('ours', "SELECT count(*) FROM flat; $all_of_flat; LOAD 'vector'", qr/attempt to redefine parameter "ivfflat.probes"/,
+refused('ours', "SELECT count(*) FROM flat; $all_of_flat; LOAD 'vector'", qr/attempt to redefine parameter "(ivfflat.probes|hnsw.ef_search)"/,
 	'pgvector\'s library after the handler of annex');
 # The session is none the worse for it.
 my (undef, $after) = $node->psql('ours', "SET ivfflat.probes = 1; $all_of_flat;\nLOAD 'vector';\nLOAD 'vector';
