@@ -16,6 +16,7 @@
 // it finds .887 of the first. For the 100 nearest it is .952, .947 and .947.)
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -69,8 +70,8 @@ class GraphCalibrator {
     void SortNearest(std::span<const TracedVisit> trace, size_t count);
     void AddVisits(Tally* tally) const;
 
-    Tally exact_[kKCount];
-    Tally relative_[kKCount];
+    std::array<Tally, kKCount> exact_;
+    std::array<Tally, kKCount> relative_;
 
     // Of the search at hand.
     std::vector<uint32_t> reach_;  // of each visit: the ef that it takes

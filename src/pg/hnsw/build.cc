@@ -30,11 +30,15 @@ static constexpr uint64 kSeed = 0x616e6e6578ULL;  // any constant: builds of the
 
 // ---- The meta page of a new index ----
 
-// What is too wide has an image, but for bits.
+// What is too wide for a page has an image, but for bits.
 static void CheckDimensions(uint32 dimensions, Metric metric, Size value_bytes, uint32 m) {
-    if (NodesFit(static_cast<uint32>(PaddedDimensions(dimensions)), metric, value_bytes, m)) return;
-    uint32 most = dimensions;
-    while (most > 1 && !NodesFit(static_cast<uint32>(PaddedDimensions(most)), metric, value_bytes, m)) most--;
+    const auto fits = [&](uint32 count) {
+        return count <= kMostDimensions &&
+               NodesFit(static_cast<uint32>(PaddedDimensions(count)), metric, value_bytes, m);
+    };
+    if (fits(dimensions)) return;
+    uint32 most = std::min(dimensions, static_cast<uint32>(kMostDimensions));
+    while (most > 1 && !fits(most)) most--;
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("column cannot have more than %u dimensions for hnsw index", most),
                     most >= kMostDimensions ? 0 : errhint("An ivf index can have up to %zu.", kMostDimensions)));
