@@ -30,8 +30,8 @@ inline constexpr StrategyNumber kDistanceStrategy = 1;
 
 // Coordinates of the image of a sparse vector that has more dimensions (annex/sparse_image.h).
 inline constexpr int kSparseImageDimensions = 1024;
-// And of the image of a dense vector that is too wide for the pages of its access method: with its 32 edges a node of as
-// many takes most of a page.
+// And of the image of a dense vector that is too wide for the pages of its access method: with its 32 edges a node of
+// as many takes most of a page.
 inline constexpr int kWideImageDimensions = 2048;
 
 // Whether an index of so many dimensions, which its meta page says, knows its values by images alone, whose distances
