@@ -77,5 +77,18 @@ CREATE INDEX clusters_v ON clusters USING hnsw (v vector_l2_ops) WITH (m = 4, ef
 SELECT entry_nodes > 256 FROM annex_index_info('clusters_v');
 SELECT annex_verify('clusters_v', true);
 
+-- Vacuum without deleted rows knows the table's rows alone: where these are far more than the nodes, it does not calibrate
+-- anew each time.
+CREATE TABLE few_nodes (id int, v vector(8)) WITH (autovacuum_enabled = off);
+INSERT INTO few_nodes SELECT i, random_vector(i % 20) FROM generate_series(1, 6000) i;
+CREATE INDEX few_nodes_v ON few_nodes USING hnsw (v vector_l2_ops) WHERE id <= 1500;
+SELECT calibrated_rows FROM annex_index_info('few_nodes_v');
+SELECT pg_stat_force_next_flush();
+SELECT idx_blks_read + idx_blks_hit AS before FROM pg_statio_user_indexes WHERE indexrelname = 'few_nodes_v' \gset
+VACUUM (DISABLE_PAGE_SKIPPING) few_nodes;
+SELECT pg_stat_force_next_flush();
+SELECT idx_blks_read + idx_blks_hit - :before < 1000 AS as_it_was FROM pg_statio_user_indexes WHERE indexrelname = 'few_nodes_v';
+DROP TABLE few_nodes;
+
 DROP TABLE looked_at, nothing, clusters;
 DROP FUNCTION random_vector;

@@ -174,14 +174,14 @@ static uint32 CountNodes(Walker* walker, BlockNumber block) {
 }
 
 // The index's live nodes, by some of its pages.
-static double EstimateNodes(Calibration* calibration) {
-    const BlockNumber blocks = RelationGetNumberOfBlocks(calibration->index);
+static double EstimateNodes(Walker* walker) {
+    const BlockNumber blocks = RelationGetNumberOfBlocks(walker->index);
     const BlockNumber pages = std::min(blocks - 1, kPagesCounted);
     double nodes = 0;
     for (BlockNumber i = 0; i < pages; i++) {
         CHECK_FOR_INTERRUPTS();
         const auto block = static_cast<BlockNumber>(1 + static_cast<uint64>(i) * (blocks - 1) / pages);
-        nodes += CountNodes(&calibration->walker, block);
+        nodes += CountNodes(walker, block);
     }
     return pages == 0 ? 0 : nodes * (blocks - 1) / pages;
 }
@@ -333,7 +333,7 @@ static void Calibrate(Relation index, MetaPage* meta, bool logged) {
     memset(meta->calibration, 0, sizeof meta->calibration);
     meta->calibrated_nodes = 0;
     Calibration calibration = Prepare(index, *meta);
-    calibration.nodes = EstimateNodes(&calibration);
+    calibration.nodes = EstimateNodes(&calibration.walker);
     if (calibration.nodes < kFewestNodes) return;
     CoverNodes(index, calibration.nodes, logged);
     RefreshEntries(calibration.walker.cached, index, CurrentMeta(index));
@@ -368,13 +368,20 @@ void CalibrateIndex(Relation index, bool logged) {
     MemoryContextDelete(context);
 }
 
-void CalibrateIfDue(Relation index, double nodes) {
+static bool IsDue(const MetaPage& meta, double nodes) {
     constexpr double kFactor = 2;
+    const double last = meta.calibrated_nodes;
+    return last > 0 ? nodes > last * kFactor || nodes < last / kFactor : nodes >= kFewestNodes;
+}
+
+// A vacuum without deleted rows knows the table's rows alone, which are far more than nodes where the index is partial
+// or rows are equal: what the index's own pages say counts.
+void CalibrateIfDue(Relation index, double nodes) {
     MetaPage meta;
     ReadMeta(index, &meta);
-    const double last = meta.calibrated_nodes;
-    const bool due = last > 0 ? nodes > last * kFactor || nodes < last / kFactor : nodes >= kFewestNodes;
-    if (due) CalibrateIndex(index, true);
+    if (!IsDue(meta, nodes)) return;
+    Walker walker = NewWalker(index, meta, CurrentMemoryContext);
+    if (IsDue(meta, EstimateNodes(&walker))) CalibrateIndex(index, true);
 }
 
 }  // namespace annex::pg::hnsw
