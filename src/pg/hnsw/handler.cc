@@ -39,6 +39,7 @@ static IndexAmRoutine* MakeRoutine() {
     routine->amoptionalkey = true;
     routine->amsearcharray = true;
     routine->amsearchnulls = true;
+    routine->amusemaintenanceworkmem = true;  // calibration, in cleanup
     routine->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_CLEANUP;
     routine->amkeytype = InvalidOid;
     ANNEX_AM_SINCE_17(routine);
