@@ -305,9 +305,9 @@ is( $node->safe_psql(
 # the classes of either method for each type
 $node->safe_psql(
 	'postgres', q{
-	CREATE TABLE kinds (id int, v vector(4), h halfvec(4), b bit(4));
-	INSERT INTO kinds SELECT i, ARRAY[i, i % 7, 1, 1]::vector, ARRAY[i, i % 7, 1, 1]::vector::halfvec, (i % 16)::bit(4) FROM generate_series(1, 300) i});
-for my $kind ([ 'v', 'vector', qw(l2 ip cosine l1) ], [ 'h', 'halfvec', qw(l2 ip cosine l1) ], [ 'b', 'bit', qw(hamming jaccard) ])
+	CREATE TABLE kinds (id int, v vector(4), h halfvec(4), b bit(4), s sparsevec(4));
+	INSERT INTO kinds SELECT i, ARRAY[i, i % 7, 1, 1]::vector, ARRAY[i, i % 7, 1, 1]::vector::halfvec, (i % 16)::bit(4), ARRAY[i, i % 7, 1, 1]::vector::sparsevec FROM generate_series(1, 300) i});
+for my $kind ([ 'v', 'vector', qw(l2 ip cosine l1) ], [ 'h', 'halfvec', qw(l2 ip cosine l1) ], [ 'b', 'bit', qw(hamming jaccard) ], [ 's', 'sparsevec', qw(l2 ip cosine l1) ])
 {
 	my ($column, $type, @classes) = @$kind;
 	for my $class (map { "${type}_${_}_ops" } @classes)
@@ -318,7 +318,7 @@ for my $kind ([ 'v', 'vector', qw(l2 ip cosine l1) ], [ 'h', 'halfvec', qw(l2 ip
 is( $node->safe_psql(
 		'postgres', q{SELECT count(*), count(annex_verify(indexrelid, true)::text) FROM pg_index i JOIN pg_class c ON c.oid = indexrelid
 	JOIN pg_am a ON a.oid = relam WHERE indrelid = 'kinds'::regclass AND amname = 'annex_hnsw'}),
-	'10|10', 'graphs of each class that pgvector has for these types');
+	'14|14', 'graphs of each class that pgvector has for these types');
 $node->safe_psql('postgres', 'CREATE INDEX docs_ivf ON docs USING ivf (embedding vector_cosine_ops, published)');
 
 # ---- Dump and restore of such a database
