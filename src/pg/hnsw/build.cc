@@ -121,7 +121,13 @@ static void InitEngine(Build* build) {
     callback->func = DeleteWithContext;
     callback->arg = build->engine;
     MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-    Guard([&] { *build->engine = new Engine(build->meta); });
+    Guard([&] {
+        auto* engine = new Engine(build->meta);
+        *build->engine = engine;
+        // Without filter columns no bytes are copied, though not from a null pointer.
+        engine->values.reserve(1);
+        engine->side_values.reserve(1);
+    });
 }
 
 // ---- The mean ----
